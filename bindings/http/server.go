@@ -1,0 +1,291 @@
+package http
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	nethttp "net/http"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/security"
+)
+
+// maxHeaderBytes lets an event of 64 KiB pass in binary mode, where every byte of it may need three, see doc.go.
+const maxHeaderBytes = 256 << 10
+
+// closeGrace is how long connections may take to end once the last request was answered.
+const closeGrace = time.Second
+
+// ServerPool shares ports between sources: those with the same listen address serve their paths on one port. The
+// wiring keeps one pool for the life of the process, so that a reload can hand a port over from an old source to its
+// successor without closing it.
+type ServerPool struct {
+	mu      sync.Mutex // guards servers and, of each server, claims and paths
+	servers map[string]*server
+}
+
+// NewServerPool returns a pool without ports.
+func NewServerPool() *ServerPool { return &ServerPool{servers: map[string]*server{}} }
+
+// server is one port.
+type server struct {
+	pool        *ServerPool
+	listen      string
+	tls         security.TLS
+	secure      bool
+	connections int
+	ln          net.Listener
+	http        *nethttp.Server
+
+	claims int
+	paths  map[string]*endpoint
+
+	start  sync.Once
+	failed chan error // capacity 1: why Serve ended before it was told to
+	served sync.WaitGroup
+}
+
+// endpoint is one path. source is nil while none of the sources that claimed it runs.
+type endpoint struct {
+	claims int
+	source *Source
+}
+
+// claim reserves a path and binds the port if nobody has yet.
+func (p *ServerPool) claim(c *SourceConfig, log *zap.Logger) (*server, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.servers[c.Listen]
+	if s == nil {
+		var err error
+		if s, err = p.bind(c, log); err != nil {
+			return nil, err
+		}
+		p.servers[c.Listen] = s
+	}
+	if s.secure != (c.TLS != nil) || s.secure && s.tls != *c.TLS {
+		return nil, bindings.Invalid("tls", "differs from that of another source on %s: a port has one certificate and one way to check clients", c.Listen)
+	}
+	if s.connections != connections(c) {
+		return nil, bindings.Invalid("max_connections", "differs from that of another source on %s", c.Listen)
+	}
+	s.claims++
+	ep := s.paths[path(c)]
+	if ep == nil {
+		ep = &endpoint{}
+		s.paths[path(c)] = ep
+	}
+	ep.claims++
+	return s, nil
+}
+
+// bind opens the port. Connections wait in the kernel until a source runs.
+func (p *ServerPool) bind(c *SourceConfig, log *zap.Logger) (*server, error) {
+	tlsConfig, err := c.TLS.Server()
+	if err != nil {
+		return nil, err
+	}
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", c.Listen)
+	if err != nil {
+		return nil, bindings.Missing("listen", err)
+	}
+	s := &server{
+		pool: p, listen: c.Listen, connections: connections(c), secure: c.TLS != nil,
+		paths: map[string]*endpoint{}, failed: make(chan error, 1),
+	}
+	if s.secure {
+		s.tls = *c.TLS
+	}
+	s.ln = newLimitListener(ln, s.connections, !s.secure)
+	s.http = newHTTPServer(s, tlsConfig, log)
+	return s, nil
+}
+
+func newHTTPServer(h nethttp.Handler, tlsConfig *tls.Config, log *zap.Logger) *nethttp.Server {
+	srv := &nethttp.Server{
+		Handler: h, TLSConfig: tlsConfig,
+		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: maxHeaderBytes,
+		HTTP2: &nethttp.HTTP2Config{
+			MaxConcurrentStreams: 100, SendPingTimeout: 30 * time.Second, PingTimeout: 10 * time.Second,
+			WriteByteTimeout: 10 * time.Second,
+		},
+	}
+	// What net/http has to say is about single connections, which anybody can break: not for the operator's log.
+	if l, err := zap.NewStdLogAt(log, zap.DebugLevel); err == nil {
+		srv.ErrorLog = l
+	}
+	return srv
+}
+
+func path(c *SourceConfig) string {
+	if c.Path == "" {
+		return "/"
+	}
+	return c.Path
+}
+
+func connections(c *SourceConfig) int {
+	if c.MaxConnections == 0 {
+		return defaultMaxConnections
+	}
+	return c.MaxConnections
+}
+
+// run puts a source on its path and starts to serve the port if it is the first. A source takes the place of one that
+// is draining; two that both want events are a mistake in the configuration.
+func (s *server) run(src *Source) error {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	ep := s.paths[src.path]
+	if ep.source != nil && !ep.source.isDraining() {
+		return fmt.Errorf("http: %s%s is served by source %s already", s.listen, src.path, ep.source.settings.Name)
+	}
+	ep.source = src
+	s.start.Do(func() { s.served.Go(s.serve) })
+	return nil
+}
+
+func (s *server) serve() {
+	var err error
+	if s.secure {
+		err = s.http.ServeTLS(s.ln, "", "")
+	} else {
+		err = s.http.Serve(s.ln)
+	}
+	if !errors.Is(err, nethttp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		s.failed <- err
+	}
+}
+
+// retire gives up a claim. It reports whether it was the last one, after which the port has to be closed.
+func (s *server) retire() bool {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	if s.claims--; s.claims > 0 {
+		return false
+	}
+	delete(s.pool.servers, s.listen)
+	return true
+}
+
+// forget takes a source from its path.
+func (s *server) forget(src *Source) {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	ep := s.paths[src.path]
+	if ep.source == src {
+		ep.source = nil
+	}
+	if ep.claims--; ep.claims == 0 {
+		delete(s.paths, src.path)
+	}
+}
+
+// stopAccepting closes the port for new connections. The open ones end with their next answer.
+func (s *server) stopAccepting(log *zap.Logger) {
+	s.http.SetKeepAlivesEnabled(false)
+	if err := s.ln.Close(); err != nil {
+		log.Debug("closing the port", zap.Error(err))
+	}
+}
+
+// close ends what is left of a port that accepts nothing any more: connections that are still being answered, for a
+// short time, and those on which no request ever came.
+func (s *server) close(log *zap.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		log.Debug("connections were cut", zap.Error(err))
+		_ = s.http.Close() // it can only repeat that the listener was closed before
+	}
+	s.served.Wait()
+}
+
+// ServeHTTP finds the source of a path.
+func (s *server) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+	src, no := s.find(r)
+	if no != nil {
+		defaultLimits.send(w, no, "")
+		return
+	}
+	src.ServeHTTP(w, r)
+}
+
+func (s *server) find(r *nethttp.Request) (*Source, *answer) {
+	switch {
+	case r.Method == nethttp.MethodConnect:
+		return nil, &answer{
+			status: nethttp.StatusMethodNotAllowed, allow: nethttp.MethodPost, close: true, detail: "events are sent with POST",
+		}
+	case r.URL.Host != "" || r.URL.Path == "*" || r.URL.Path == "":
+		return nil, &answer{status: nethttp.StatusBadRequest, close: true, detail: "the request target must be a path"}
+	}
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	switch ep := s.paths[r.URL.Path]; {
+	case ep == nil:
+		return nil, refuse(nethttp.StatusNotFound, "no source takes events at this path")
+	case ep.source == nil:
+		return nil, answerDraining
+	default:
+		return ep.source, nil
+	}
+}
+
+// limitListener bounds the open connections: beyond, new ones wait in the kernel.
+type limitListener struct {
+	net.Listener
+	slots  chan struct{}
+	closed chan struct{}
+	once   sync.Once
+	guard  bool
+}
+
+func newLimitListener(ln net.Listener, n int, guard bool) *limitListener {
+	return &limitListener{Listener: ln, slots: make(chan struct{}, n), closed: make(chan struct{}), guard: guard}
+}
+
+// Accept waits for a free slot and a connection.
+func (l *limitListener) Accept() (net.Conn, error) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	c = &limitConn{Conn: c, slots: l.slots}
+	if l.guard {
+		c = &guardConn{Conn: c}
+	}
+	return c, nil
+}
+
+// Close ends the listener and an Accept that waits.
+func (l *limitListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// limitConn gives its slot back once.
+type limitConn struct {
+	net.Conn
+	slots <-chan struct{}
+	once  sync.Once
+}
+
+// Close ends the connection.
+func (c *limitConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() { <-c.slots })
+	return err
+}

@@ -1,0 +1,303 @@
+package http
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	nethttp "net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/envelope"
+)
+
+// limits are the times that hold for every ingress; tests shorten them.
+type limits struct{ bodyRead, bodyTotal, answer, refuse time.Duration }
+
+var defaultLimits = limits{
+	bodyRead: 10 * time.Second, bodyTotal: 30 * time.Second, answer: 10 * time.Second, refuse: 2 * time.Second,
+}
+
+// Source receives events at one path. Every request is a batch of its own.
+type Source struct {
+	settings bindings.SourceSettings
+	path     string
+	maxBody  int
+	reply    time.Duration
+	limits   limits
+	decoder  decoder
+	auth     *authenticator
+	verifier *verifier
+	webhook  *SourceWebhook
+	allow    string
+	server   *server
+	taken    atomic.Bool // Run or Close was called
+	pool     sync.Pool   // of *exchange
+
+	mu       sync.Mutex // guards emit and draining
+	emit     func(*bindings.Batch)
+	draining bool
+	active   sync.WaitGroup // requests that were let in, and batches that are not settled
+}
+
+// NewSource returns a source with a port of its own. The port is bound here, and served when Run is called; a source
+// that never runs gives it back by Close.
+func NewSource(cfg SourceConfig, s bindings.SourceSettings) (*Source, error) {
+	return NewServerPool().NewSource(cfg, s)
+}
+
+// NewSource returns a source that shares its port with the other sources of the pool that have the same listen
+// address.
+func (p *ServerPool) NewSource(cfg SourceConfig, s bindings.SourceSettings) (*Source, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	src := &Source{
+		settings: s, path: path(&cfg), maxBody: int(cfg.MaxBody), reply: cfg.ReplyTimeout, limits: defaultLimits,
+		auth: newAuthenticator(cfg.Auth), webhook: cfg.Webhook, allow: nethttp.MethodPost,
+		decoder: decoder{
+			options: envelope.Options{Lenient: s.Lenient, MaxAttributes: cmp.Or(s.MaxAttributes, defaultMaxAttributes)},
+			coding:  headerCodings[cfg.HeaderEncoding],
+		},
+	}
+	if src.maxBody == 0 {
+		src.maxBody = cmp.Or(s.MaxEvent, defaultMaxBody)
+	}
+	if src.reply == 0 {
+		src.reply = defaultReplyTimeout
+	}
+	if src.webhook != nil {
+		src.allow = "POST, OPTIONS"
+	}
+	var err error
+	if cfg.Auth != nil {
+		if src.verifier, err = newVerifier(cfg.Auth.HMAC); err != nil {
+			return nil, bindings.Invalid("auth.hmac.secrets", "%w", err)
+		}
+	}
+	if src.server, err = p.claim(&cfg, s.Log); err != nil {
+		return nil, err
+	}
+	src.pool.New = func() any { return newExchange(src) }
+	return src, nil
+}
+
+// Addr returns the address the port is bound to, for ports that the system chose.
+func (s *Source) Addr() string { return s.server.ln.Addr().String() }
+
+// Close gives the port back if Run was never called; otherwise Run did it, or will.
+func (s *Source) Close() error {
+	if !s.taken.CompareAndSwap(false, true) {
+		return nil
+	}
+	last := s.server.retire()
+	s.server.forget(s)
+	if last {
+		s.server.stopAccepting(s.settings.Log)
+		s.server.close(s.settings.Log)
+	}
+	return nil
+}
+
+// Run serves the path until ctx is done. It returns when every request is answered and every batch settled; while it
+// waits for that, new requests get 503.
+func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
+	if !s.taken.CompareAndSwap(false, true) {
+		return fmt.Errorf("http: source %s ran or was closed already", s.settings.Name)
+	}
+	s.mu.Lock()
+	s.emit = emit
+	s.mu.Unlock()
+	err := s.server.run(s)
+	if err == nil {
+		s.settings.Log.Info("listening", zap.String("address", s.Addr()), zap.String("path", s.path))
+		select {
+		case <-ctx.Done():
+		case err = <-s.server.failed:
+			s.server.failed <- err // every source of this port has to know
+			err = fmt.Errorf("http: %s: %w", s.server.listen, err)
+		}
+	}
+	s.mu.Lock()
+	s.draining = true
+	s.mu.Unlock()
+	last := s.server.retire()
+	if last {
+		s.server.stopAccepting(s.settings.Log)
+	}
+	s.active.Wait()
+	s.server.forget(s)
+	if last {
+		s.server.close(s.settings.Log)
+	}
+	return err
+}
+
+func (s *Source) isDraining() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
+}
+
+// enter lets a request in, unless the source is stopping.
+func (s *Source) enter() (emit func(*bindings.Batch), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return nil, false
+	}
+	s.active.Add(1)
+	return s.emit, true
+}
+
+// ServeHTTP takes one request.
+func (s *Source) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+	emit, ok := s.enter()
+	if !ok {
+		s.limits.send(w, answerDraining, "")
+		return
+	}
+	defer s.active.Done()
+	_ = nethttp.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.limits.bodyTotal + s.reply + s.limits.answer))
+	if r.TLS != nil && r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		w.Header().Set("Connection", "close") // see the package documentation on Content-Length beside it
+	}
+	x := s.pool.Get().(*exchange)
+	x.request = requestID(r.Header)
+	if a := s.admit(w, r); a != nil || r.Method == nethttp.MethodOptions {
+		s.limits.send(w, a, x.request)
+		s.pool.Put(x)
+		return
+	}
+	request := x.request
+	a := s.receive(w, r, x, emit) // x is not ours any more
+	if a == nil && r.URL.RawQuery != "" {
+		w.Header().Set("Cache-Control", "private") // there may have been a token in it
+	}
+	a.write(w, request)
+}
+
+// send answers a request whose body was not read, or not to its end. net/http reads the rest away before the next
+// request, and has no time limit of its own for that.
+func (l *limits) send(w nethttp.ResponseWriter, a *answer, request string) {
+	// The error can only be that the writer knows no deadlines, as in a test without a connection.
+	_ = nethttp.NewResponseController(w).SetReadDeadline(time.Now().Add(l.refuse))
+	a.write(w, request)
+}
+
+// admit checks everything that can be checked before the body is read.
+func (s *Source) admit(w nethttp.ResponseWriter, r *nethttp.Request) *answer {
+	switch {
+	case r.Method == nethttp.MethodOptions && s.webhook != nil:
+		return s.webhook.handshake(w, r)
+	case r.Method != nethttp.MethodPost:
+		return &answer{status: nethttp.StatusMethodNotAllowed, allow: s.allow, detail: "events are sent with POST"}
+	case len(r.Header) > maxHeaderFields:
+		return refuse(nethttp.StatusRequestHeaderFieldsTooLarge, "more than %d header fields", maxHeaderFields)
+	}
+	if a := s.auth.check(r); a != nil {
+		return a
+	}
+	if s.webhook != nil {
+		if v, ok := r.Header[requestOrigin]; ok && (len(v) != 1 || !s.webhook.allows(v[0])) {
+			return refuse(nethttp.StatusForbidden, "WebHook-Request-Origin: this origin may not send here")
+		}
+	}
+	if r.ContentLength > int64(s.maxBody) {
+		a := tooLarge(int64(s.maxBody))
+		a.close = true
+		return a
+	}
+	if _, _, _, err := mode(r.Header); err != nil {
+		return decodeAnswer(err)
+	}
+	_, a := compression(r.Header)
+	return a
+}
+
+// receive reads, decodes and emits what was admitted, and waits for the outcome. nil is 204.
+func (s *Source) receive(w nethttp.ResponseWriter, r *nethttp.Request, x *exchange, emit func(*bindings.Batch)) *answer {
+	zipped, _ := compression(r.Header)
+	if !x.reserve(r, zipped) {
+		s.pool.Put(x)
+		_ = nethttp.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits.refuse)) // see send
+		return answerOverload
+	}
+	if a := s.fill(w, r, x, zipped); a != nil || len(x.batch.Events) == 0 {
+		x.cancel()
+		return a
+	}
+	if !x.settleSize() {
+		x.drop()
+		return answerOverload
+	}
+	s.active.Add(1) // for the batch, beside the one for the request
+	emit(&x.batch)
+	return x.wait(s.reply)
+}
+
+// fill reads the body and decodes it into the batch.
+func (s *Source) fill(w nethttp.ResponseWriter, r *nethttp.Request, x *exchange, zipped bool) *answer {
+	body, a := s.readBody(w, r)
+	if a != nil {
+		return a
+	}
+	if s.verifier != nil {
+		if err := s.verifier.verify(r.Header, body, time.Now()); err != nil {
+			return refuse(nethttp.StatusUnauthorized, "%s", err)
+		}
+	}
+	if zipped {
+		if body, a = inflate(body, s.maxBody); a != nil {
+			return a
+		}
+	}
+	x.bodySize = len(body)
+	return s.decodeInto(x, message{r.Header, body})
+}
+
+// decodeInto decodes one message into the exchange's batch.
+func (s *Source) decodeInto(x *exchange, m message) *answer {
+	_, batch, _, err := mode(m.Header)
+	if err == nil && batch {
+		err = s.decoder.decodeBatch(m, x.batch.Add)
+	} else if err == nil {
+		e := x.batch.Add()
+		if err = s.decoder.decode(e, m); errors.Is(err, envelope.ErrNotCloudEvent) && s.settings.Wrap != nil {
+			s.describe(e, x.request, m.Header, 0)
+			s.settings.Refuse(e, m.Body, single(m.Header, contentType), err)
+			err = e.Malformed
+		}
+	}
+	if err != nil {
+		return decodeAnswer(err)
+	}
+	for i := range x.batch.Events {
+		e := &x.batch.Events[i]
+		if limit := s.settings.MaxEvent; limit > 0 && max(len(e.Data), len(e.Raw)) > limit {
+			return refuse(nethttp.StatusRequestEntityTooLarge, "an event is larger than %d bytes", limit)
+		}
+		s.describe(e, x.request, m.Header, i)
+	}
+	return nil
+}
+
+// describe fills what the transport knows of event i of a request.
+func (s *Source) describe(e *envelope.Event, request string, h nethttp.Header, i int) {
+	headers := e.Meta.Headers[:0]
+	for _, key := range [...]string{"Traceparent", "Tracestate"} {
+		if v := single(h, key); v != "" {
+			headers = append(headers, envelope.Header{Name: strings.ToLower(key), Value: []byte(v)})
+		}
+	}
+	e.Meta = envelope.Meta{
+		Transport: "http", SourceName: s.settings.Name, Channel: s.path, MessageID: request, Position: int64(i),
+		Headers: headers,
+	}
+}

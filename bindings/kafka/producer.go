@@ -1,0 +1,303 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/envelope"
+)
+
+// deniedPause is the least time before a sink that is not allowed to write tries again. An operator may grant what is
+// missing, so the events wait for it.
+const deniedPause = 30 * time.Second
+
+// producer is a client and the memory of the one Send that uses it.
+type producer struct {
+	client *kgo.Client
+	slots  []*slot // of the Send, in its order, then spare ones up to the capacity
+	flight []*slot // what produce has sent last
+	text   scratch
+	spread *partitioner
+	// trouble is the client's, for the error of a Send that was given up.
+	trouble trouble
+
+	mu   sync.Mutex    // guards left and every slot's state and err
+	left int           // records whose outcome is missing
+	home chan struct{} // has one element when left has come to 0
+}
+
+// slot is one event of a Send. Its promise is made once and used for every Send.
+type slot struct {
+	record  kgo.Record
+	promise func(*kgo.Record, error)
+	state   slotState
+	err     error
+}
+
+type slotState uint8
+
+const (
+	unsent slotState = iota // no outcome yet
+	confirmed
+	failed // err says why
+)
+
+func newProducer() *producer {
+	return &producer{spread: newPartitioner(), home: make(chan struct{}, 1)}
+}
+
+// fill encodes the events into slots. An event that cannot be encoded fails for good, the others go on.
+func (p *producer) fill(c *encoder, events []*envelope.Event) {
+	for len(p.slots) < len(events) {
+		p.slots = append(p.slots, p.slot(len(p.slots)))
+	}
+	p.spread.next()
+	now := time.Now()
+	for i, e := range events {
+		s := p.slots[i]
+		if err := c.encode(&s.record, e, &p.text); err != nil {
+			s.state, s.err = failed, err
+			continue
+		}
+		s.record.Timestamp = now
+	}
+}
+
+// slot returns the i-th slot, from the spare ones if there is one.
+func (p *producer) slot(i int) *slot {
+	if i < cap(p.slots) {
+		if s := p.slots[:i+1][i]; s != nil {
+			return s
+		}
+	}
+	s := new(slot)
+	s.promise = func(_ *kgo.Record, err error) { p.outcome(s, err) }
+	return s
+}
+
+// reset empties the slots: the sink keeps no event, and the memory is there for the next Send.
+func (p *producer) reset() {
+	for _, s := range p.slots {
+		s.record, s.state, s.err = kgo.Record{}, unsent, nil
+	}
+	p.slots, p.flight = p.slots[:0], p.flight[:0]
+	p.text.reset()
+	p.trouble.forget()
+}
+
+// send produces all slots that could be encoded and narrows down what the brokers refused. It reports false when ctx
+// was done before every outcome was there; the producer is not to be used again then.
+func (p *producer) send(ctx context.Context) bool {
+	if !p.produce(ctx, p.slots) {
+		return false
+	}
+	refused, _ := split(p.slots)
+	return len(refused) == 0 || p.narrow(ctx, refused) != late
+}
+
+// produce sends the unsent among slots and waits for their outcomes. It reports false when ctx was done first.
+func (p *producer) produce(ctx context.Context, slots []*slot) bool {
+	p.flight = p.flight[:0]
+	for _, s := range slots {
+		if s.state == unsent {
+			p.flight = append(p.flight, s)
+		}
+	}
+	if len(p.flight) == 0 {
+		return true
+	}
+	p.mu.Lock()
+	p.left = len(p.flight)
+	p.mu.Unlock()
+	for _, s := range p.flight {
+		p.client.Produce(ctx, &s.record, s.promise)
+	}
+	if p.client.Flush(ctx) != nil {
+		return false
+	}
+	select {
+	case <-p.home:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// outcome is called by the client, once for each record.
+func (p *producer) outcome(s *slot, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.state, s.err = confirmed, nil
+	if err != nil {
+		s.state, s.err = failed, err
+	}
+	if p.left--; p.left == 0 {
+		p.home <- struct{}{}
+	}
+}
+
+// verdict is how narrowing down went.
+type verdict uint8
+
+const (
+	proved  verdict = iota // every record was delivered or refused alone
+	stopped                // something else failed; nothing after it was sent
+	late                   // ctx was done
+)
+
+// narrow finds the records for which a batch was refused: it sends the halves of what was refused together, one after
+// the other so that the order stays, down to records that are refused alone. Everything behind a failure of another
+// kind is left unsent and fails as transient.
+func (p *producer) narrow(ctx context.Context, refused []*slot) verdict {
+	if len(refused) == 1 {
+		return proved
+	}
+	half := len(refused) / 2
+	if v := p.again(ctx, refused[:half]); v != proved {
+		hold(refused[half:])
+		return v
+	}
+	return p.again(ctx, refused[half:])
+}
+
+// again sends refused slots once more and narrows down what is refused again.
+func (p *producer) again(ctx context.Context, slots []*slot) verdict {
+	for _, s := range slots {
+		r := &s.record
+		s.record = kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp}
+		s.state, s.err = unsent, nil
+	}
+	if !p.produce(ctx, slots) {
+		return late
+	}
+	switch refused, other := split(slots); {
+	case other:
+		hold(refused)
+		return stopped
+	case len(refused) > 0:
+		return p.narrow(ctx, refused)
+	}
+	return proved
+}
+
+// split returns the slots that brokers refused, in order, and whether others failed for another reason. Slots that
+// could not be encoded are neither.
+func split(slots []*slot) (refused []*slot, other bool) {
+	for _, s := range slots {
+		switch {
+		case s.state != failed:
+		case refusal(s.err) != "":
+			refused = append(refused, s)
+		default:
+			other = true
+		}
+	}
+	return refused, other
+}
+
+// errHeld fails records that were refused together with others and not sent alone, because one before them failed.
+var errHeld = errors.New("kafka: not sent again, because a record before it failed")
+
+// hold takes the blame from refused slots: nobody knows yet whether they deserve it.
+func hold(slots []*slot) {
+	for _, s := range slots {
+		s.state, s.err = failed, errHeld
+	}
+}
+
+// result returns the outcome of a Send all of whose records are home.
+func (p *producer) result() error {
+	var errs bindings.BatchError
+	for i, s := range p.slots {
+		if s.state != confirmed {
+			errs = fail(errs, len(p.slots), i, p.judge(s))
+		}
+	}
+	if errs == nil {
+		return nil // and not a BatchError of nil
+	}
+	return errs
+}
+
+// abandon returns the outcome of a Send that was given up: what is not confirmed is unknown (invariant 8).
+func (p *producer) abandon(cause error) error {
+	cause = p.trouble.explain(cause)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs bindings.BatchError
+	for i, s := range p.slots {
+		switch s.state {
+		case confirmed:
+		case failed:
+			errs = fail(errs, len(p.slots), i, p.judge(s))
+		default:
+			errs = fail(errs, len(p.slots), i, fmt.Errorf("kafka: topic %s: no answer: %w", s.record.Topic, cause))
+		}
+	}
+	if errs == nil {
+		return nil
+	}
+	return errs
+}
+
+// judge classifies why a slot failed.
+func (p *producer) judge(s *slot) error {
+	if errors.Is(s.err, context.Canceled) || errors.Is(s.err, context.DeadlineExceeded) {
+		return classify(s.record.Topic, p.trouble.explain(s.err))
+	}
+	return classify(s.record.Topic, s.err)
+}
+
+// fail notes an error for the i-th of n events.
+func fail(errs bindings.BatchError, n, i int, err error) bindings.BatchError {
+	if errs == nil {
+		errs = make(bindings.BatchError, n)
+	}
+	errs[i] = err
+	return errs
+}
+
+// refusal returns why a broker refuses a batch because of a record in it, the empty string for every other error.
+func refusal(err error) bindings.Reason {
+	switch {
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge):
+		return bindings.ReasonTooLarge
+	case errors.Is(err, kerr.InvalidRecord), errors.Is(err, kerr.InvalidTimestamp), errors.Is(err, kerr.PolicyViolation):
+		return bindings.ReasonRejected
+	}
+	return ""
+}
+
+// classify says what a failure means to the pipeline. Whatever is not listed may pass, so it is transient.
+func classify(topic string, err error) error {
+	var permanent *bindings.PermanentError
+	if errors.As(err, &permanent) {
+		return err // from encoding
+	}
+	if errors.Is(err, errHeld) {
+		return err
+	}
+	text := fmt.Errorf("kafka: topic %s: %w", topic, err)
+	var code *kerr.Error
+	if !errors.As(err, &code) {
+		return text
+	}
+	if reason := refusal(err); reason != "" {
+		return bindings.Permanent(reason, code.Message, text)
+	}
+	switch code {
+	case kerr.InvalidTopicException:
+		return bindings.Permanent(bindings.ReasonAddress, code.Message, text)
+	case kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed,
+		kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState:
+		return bindings.RetryAfter(&bindings.CodeError{Code: code.Message, Err: text}, deniedPause)
+	}
+	return &bindings.CodeError{Code: code.Message, Err: text}
+}

@@ -1,0 +1,225 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/template"
+	"github.com/eventrouter/router/envelope"
+)
+
+const (
+	// maxBatchBytes is the largest batch of records, and so the largest record, that is sent. It is what brokers take
+	// by default (message.max.bytes), less their own overhead.
+	maxBatchBytes = 1 << 20
+	// unknownTopicRetries is how often a topic that the brokers do not know is asked for again before its events fail
+	// as transient: long enough for a topic that was just created, and no longer, because a Send waits for it.
+	unknownTopicRetries = 2
+)
+
+// Sink writes events to topics.
+//
+// Every Send uses a producer of its own while it runs; producers are kept for the next Send. A producer that is
+// shared could not promise order: the client fails the records it has buffered for a partition when one of them
+// fails, but not those of the same Send that are handed to it a moment later. And a Send that is given up takes its
+// producer with it, so that what it left behind is neither sent later nor sent twice by the next attempt.
+type Sink struct {
+	cfg      SinkConfig
+	settings bindings.SinkSettings
+	encoder  encoder
+	opts     []kgo.Opt
+
+	mu      sync.Mutex // guards free
+	free    []*producer
+	closing sync.WaitGroup // producers that were given up
+}
+
+// NewSink returns a sink. It does not touch the network. Errors are FieldErrors.
+func NewSink(cfg SinkConfig, s bindings.SinkSettings) (*Sink, error) {
+	if err := errors.Join(cfg.Validate(), checkMode(s)); err != nil {
+		return nil, err
+	}
+	opts, err := connect(cfg.Brokers, cfg.TLS, cfg.SASL)
+	if err != nil {
+		return nil, err
+	}
+	if s.Log == nil {
+		s.Log = zap.NewNop()
+	}
+	sink := &Sink{cfg: cfg, settings: s, opts: append(opts, cfg.produceOptions()...)}
+	sink.encoder.structured = s.Mode == bindings.ModeStructured
+	if sink.encoder.topic, err = template.Compile(cfg.Topic, template.KafkaTopic); err != nil {
+		return nil, bindings.Invalid("topic", "%w", err)
+	}
+	sink.encoder.static, _ = sink.encoder.topic.Static()
+	if sink.encoder.key, sink.encoder.keyText, err = compileKey(cfg.Key); err != nil {
+		return nil, bindings.Invalid("key", "%w", err)
+	}
+	return sink, nil
+}
+
+// checkMode refuses what the Kafka binding does not have.
+func checkMode(s bindings.SinkSettings) error {
+	if s.Mode == bindings.ModeBatch {
+		return bindings.Invalid("mode", "Kafka has no batch mode; use binary or structured")
+	}
+	if s.Format != envelope.FormatNone && s.Format != envelope.FormatJSON {
+		return bindings.Invalid("format", "structured records are written in the JSON format only")
+	}
+	return nil
+}
+
+// produceOptions returns the client options of a producer.
+func (c *SinkConfig) produceOptions() []kgo.Opt {
+	opts := []kgo.Opt{
+		// Nothing is sent before Flush, so all records of a Send are buffered when the first one can fail: that is
+		// what makes "when one fails, every later one of its partition fails" true for a Send.
+		kgo.ManualFlushing(),
+		// A Send's events are bounded by the source's window; a bound here would fail records, not wait.
+		kgo.MaxBufferedRecords(math.MaxInt),
+		kgo.ProducerBatchMaxBytes(maxBatchBytes),
+		kgo.UnknownTopicRetries(unknownTopicRetries),
+	}
+	switch c.Acks {
+	case "leader":
+		return append(opts, kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite())
+	case "none":
+		return append(opts, kgo.RequiredAcks(kgo.NoAck()), kgo.DisableIdempotentWrite())
+	}
+	return append(opts, kgo.RequiredAcks(kgo.AllISRAcks()))
+}
+
+// KeepsOrder reports whether events of one ordering key, in the sense of Event.Key, may share a Send. They may where
+// they all go to one partition: in one topic, with a record key that is the event's key or with none; and where the
+// broker confirms. Other kinds of order (by subject, by source) are not promised, because such events may be spread
+// over partitions that fail apart.
+func (s *Sink) KeepsOrder() bool {
+	switch s.cfg.Key {
+	case "", "keep", "none", "{kafka.key}", "{nats.subject}", "{sqs.group}":
+		return s.encoder.static != "" && s.cfg.Acks != "none"
+	}
+	return false
+}
+
+// Send writes the events and waits until the brokers have confirmed or refused each of them.
+func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	if s.settings.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.settings.Timeout)
+		defer cancel()
+	}
+	p, err := s.take()
+	if err != nil {
+		return err
+	}
+	p.fill(&s.encoder, events)
+	if !p.send(ctx) {
+		result := p.abandon(ctx.Err())
+		s.discard(p)
+		return result
+	}
+	result := p.result()
+	s.give(p)
+	return result
+}
+
+// take returns a producer nobody uses.
+func (s *Sink) take() (*producer, error) {
+	s.mu.Lock()
+	if n := len(s.free); n > 0 {
+		p := s.free[n-1]
+		s.free = s.free[:n-1]
+		s.mu.Unlock()
+		return p, nil
+	}
+	s.mu.Unlock()
+	p := newProducer()
+	cl, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.WithLogger(&p.trouble),
+		kgo.RecordPartitioner(p.spread),
+		// Not among the shared options: a new client writes to the list of codecs it is given.
+		kgo.ProducerBatchCompression(s.cfg.compression()...),
+	}, s.opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	p.client = cl
+	return p, nil
+}
+
+// give keeps a producer for the next Send. The one used last is the next one used, so that idle ones stay idle and
+// lose their connections.
+func (s *Sink) give(p *producer) {
+	p.reset()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, p)
+}
+
+// discard closes a producer whose Send was given up. The client may go on reading the records until it is closed, so
+// their memory is not used again.
+func (s *Sink) discard(p *producer) {
+	s.closing.Go(p.client.Close)
+}
+
+// Close closes the producers.
+func (s *Sink) Close(ctx context.Context) error {
+	s.mu.Lock()
+	for _, p := range s.free {
+		s.discard(p)
+	}
+	s.free = nil
+	s.mu.Unlock()
+	closed := make(chan struct{})
+	go func() {
+		s.closing.Wait()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("kafka: close: %w", ctx.Err())
+	}
+}
+
+// Ready returns nil once a broker answers and has the topic, if it is the same for all events.
+func (s *Sink) Ready(ctx context.Context) error {
+	if s.encoder.static == "" {
+		return reach(ctx, s.opts)
+	}
+	return reach(ctx, s.opts, s.encoder.static)
+}
+
+// Preview returns the record that Send would write.
+func (s *Sink) Preview(e *envelope.Event) (bindings.Preview, error) {
+	var r kgo.Record
+	var text scratch
+	if err := s.encoder.encode(&r, e, &text); err != nil {
+		return bindings.Preview{}, err
+	}
+	p := bindings.Preview{
+		Mode: "binary", Address: "topic " + r.Topic, Key: string(r.Key), Bytes: recordSize(&r), Limit: maxBatchBytes,
+	}
+	if e.Malformed == nil && s.encoder.isStructured(e) {
+		p.Mode = "structured"
+	}
+	if p.Bytes > p.Limit {
+		return p, bindings.Permanent(bindings.ReasonTooLarge, "MESSAGE_TOO_LARGE",
+			fmt.Errorf("kafka: topic %s: the record has %d bytes and the limit is %d", r.Topic, p.Bytes, p.Limit))
+	}
+	return p, nil
+}

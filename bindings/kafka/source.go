@@ -1,0 +1,386 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/envelope"
+)
+
+const (
+	// pollRecords, batchEvents and batchBytes bound a poll and a batch. A batch is the records of one partition of
+	// one poll, cut where it would be too large for the window to have a say.
+	pollRecords = 2048
+	batchEvents = 512
+	batchBytes  = 1 << 20
+	// freeBatches is how many batches are kept for reuse; more are left to the collector.
+	freeBatches = 256
+	// errorPause keeps a fetch error that is reported at once from becoming a busy loop.
+	errorPause = 250 * time.Millisecond
+)
+
+// Source reads topics as a member of a consumer group.
+type Source struct {
+	cfg      SourceConfig
+	settings bindings.SourceSettings
+	decoder  decoder
+	opts     []kgo.Opt     // of the connection
+	drain    time.Duration // drainWithin, shorter in tests
+}
+
+// NewSource returns a source. It does not touch the network; the group is joined by Run. Errors are FieldErrors.
+func NewSource(cfg SourceConfig, s bindings.SourceSettings) (*Source, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	opts, err := connect(cfg.Brokers, cfg.TLS, cfg.SASL)
+	if err != nil {
+		return nil, err
+	}
+	if s.Log == nil {
+		s.Log = zap.NewNop()
+	}
+	return &Source{
+		cfg: cfg, settings: s, opts: opts, drain: drainWithin,
+		decoder: decoder{
+			source:   s.Name,
+			options:  envelope.Options{Lenient: s.Lenient, MaxAttributes: s.MaxAttributes},
+			maxEvent: s.MaxEvent,
+		},
+	}, nil
+}
+
+// Ready returns nil once a broker answers and has all configured topics.
+func (s *Source) Ready(ctx context.Context) error { return reach(ctx, s.opts, s.cfg.Topics...) }
+
+// run is one run of a source: what lives from joining the group to leaving it.
+type run struct {
+	source    *Source
+	emit      func(*bindings.Batch)
+	client    *kgo.Client
+	committer *committer
+	home      sync.WaitGroup // batches in the pipeline
+	polled    []delivery     // of the current poll
+	complaint complaint
+
+	mu   sync.Mutex // guards free
+	free []*batch
+}
+
+// delivery is what one poll brought of one partition.
+type delivery struct {
+	tracker *tracker
+	first   uint64 // delivery number of records[0]
+	records []*kgo.Record
+}
+
+// batch is the settler of its own events.
+type batch struct {
+	bindings.Batch
+	run     *run
+	tracker *tracker
+	first   uint64 // delivery number of Events[0]
+	bytes   int    // taken from the window
+}
+
+// Run joins the group and reads until ctx is done; then it waits for its batches, commits and leaves. It returns an
+// error when a position is no longer in the log: what was there is lost, and going on would hide it.
+func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
+	r := &run{source: s, emit: emit}
+	if err := r.start(); err != nil {
+		return err
+	}
+	stop := make(chan struct{})
+	var background sync.WaitGroup
+	background.Go(func() { r.keepCommitting(stop) })
+
+	err := r.read(ctx)
+
+	// The order matters: batches first, then the positions they settled, then the group. Until then the client goes
+	// on with its heartbeats, so that no other member starts on the same records.
+	r.home.Wait()
+	close(stop)
+	background.Wait()
+	r.committer.commit(context.WithoutCancel(ctx))
+	r.client.CloseAllowingRebalance()
+	return err
+}
+
+// start makes the client, which joins the group by itself from here on.
+func (r *run) start() error {
+	s := r.source
+	r.committer = newCommitter(s.settings.Log, s.drain)
+	// The callbacks wait until the client is set: they may come before NewClient has returned.
+	ready := make(chan struct{})
+	defer close(ready)
+	opts := append(s.groupOptions(),
+		kgo.WithLogger(&trouble{log: s.settings.Log}),
+		kgo.OnPartitionsAssigned(func(_ context.Context, cl *kgo.Client, p map[string][]int32) {
+			r.committer.assigned(p)
+			cl.ResumeFetchPartitions(p)
+		}),
+		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) {
+			<-ready
+			r.committer.revoked(ctx, p)
+		}),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) {
+			r.committer.lost(p)
+		}),
+	)
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	r.client, r.committer.send = cl, clientCommit(cl)
+	return nil
+}
+
+// groupOptions returns the client options of a member that commits by itself.
+func (s *Source) groupOptions() []kgo.Opt {
+	start, isolation := kgo.NewOffset().AtStart(), kgo.ReadCommitted()
+	if s.cfg.Start == "latest" {
+		start = kgo.NewOffset().AtEnd()
+	}
+	if s.cfg.IsolationLevel == "read_uncommitted" {
+		isolation = kgo.ReadUncommitted()
+	}
+	opts := append([]kgo.Opt{
+		kgo.ConsumerGroup(s.cfg.Group),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.SessionTimeout(45 * time.Second), kgo.RebalanceTimeout(60 * time.Second),
+		kgo.DisableAutoCommit(),
+		// Held for microseconds only, from a poll to the note in the trackers: without it a partition could be taken
+		// away and given back in between, and old records would be noted under the new assignment.
+		kgo.BlockRebalanceOnPoll(),
+		kgo.FetchIsolationLevel(isolation),
+		kgo.ConsumeStartOffset(start),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		// What the client holds beside the window: two fetches of 8 MiB, and no single batch that unpacks to more
+		// than 64 MiB.
+		kgo.FetchMaxBytes(8 << 20), kgo.FetchMaxPartitionBytes(1 << 20), kgo.MaxConcurrentFetches(2),
+		kgo.MaxDecompressBatchBytes(64 << 20),
+	}, s.opts...)
+	if s.cfg.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(s.cfg.InstanceID))
+	}
+	if s.cfg.TopicsRegex != "" {
+		return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:"+s.cfg.TopicsRegex+")$"))
+	}
+	return append(opts, kgo.ConsumeTopics(s.cfg.Topics...))
+}
+
+// read polls and emits until ctx is done or a position is lost.
+func (r *run) read(ctx context.Context) error {
+	for {
+		fetches := r.client.PollRecords(ctx, pollRecords)
+		r.note(fetches)
+		r.client.AllowRebalance()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := r.check(ctx, fetches); err != nil {
+			return err
+		}
+		for i := range r.polled {
+			if err := r.deliver(ctx, &r.polled[i]); err != nil {
+				return nil // ctx is done; what was not emitted is not done, so no commit passes it
+			}
+		}
+	}
+}
+
+// note enters what was polled into the trackers. Rebalances are blocked meanwhile, so it neither waits nor decodes.
+func (r *run) note(fetches kgo.Fetches) {
+	clear(r.polled)
+	r.polled = r.polled[:0]
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if len(p.Records) == 0 {
+			return
+		}
+		t := r.committer.tracker(p.Topic, p.Partition)
+		if t == nil {
+			return
+		}
+		if first, ok := t.add(p.Records); ok {
+			r.polled = append(r.polled, delivery{t, first, p.Records})
+		}
+	})
+	for i := range r.polled {
+		r.restrain(r.polled[i].tracker)
+	}
+}
+
+// restrain stops fetching a partition whose position is held by an event that failed for good, before the list of
+// what is done behind it grows without bound. The committer's tick lets go again.
+func (r *run) restrain(t *tracker) {
+	n, offset := t.held()
+	if n < holdAtMost || !t.setPaused(true) {
+		return
+	}
+	r.client.PauseFetchPartitions(map[string][]int32{t.topic: {t.partition}})
+	r.source.settings.Log.Error("partition is not read further until its position moves on",
+		zap.String("topic", t.topic), zap.Int32("partition", t.partition), zap.Int64("held_by_offset", offset),
+		zap.Int("records_behind", n))
+}
+
+// release resumes partitions whose position has moved on.
+func (r *run) release() {
+	for _, t := range r.committer.trackers() {
+		if n, _ := t.held(); n < holdAtMost/2 && t.setPaused(false) {
+			r.client.ResumeFetchPartitions(map[string][]int32{t.topic: {t.partition}})
+		}
+	}
+}
+
+// keepCommitting stores positions until stop is closed.
+func (r *run) keepCommitting(stop <-chan struct{}) {
+	tick := time.NewTicker(commitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			r.committer.commit(context.Background())
+			r.release()
+		case <-stop:
+			return
+		}
+	}
+}
+
+// deliver emits a delivery in batches, waiting for the window before each. The error is that of ctx.
+func (r *run) deliver(ctx context.Context, d *delivery) error {
+	for len(d.records) > 0 {
+		n, size := cut(d.records)
+		if err := r.source.settings.Window.Acquire(ctx, n, size); err != nil {
+			return err
+		}
+		if !d.tracker.emit() {
+			r.source.settings.Window.Release(n, size)
+			return nil // the partition is somebody else's now
+		}
+		b := r.batch()
+		b.tracker, b.first, b.bytes = d.tracker, d.first, size
+		for _, rec := range d.records[:n] {
+			r.decode(b.Add(), rec)
+		}
+		d.records, d.first = d.records[n:], d.first+uint64(n)
+		r.home.Add(1)
+		r.emit(&b.Batch)
+	}
+	return nil
+}
+
+// cut returns how many records make the next batch, and their bytes.
+func cut(records []*kgo.Record) (n, size int) {
+	for n < len(records) && n < batchEvents {
+		next := recordSize(records[n])
+		if n > 0 && size+next > batchBytes {
+			break
+		}
+		size += next
+		n++
+	}
+	return n, size
+}
+
+// decode makes an event of a record, whatever it takes: there is no way around the pipeline.
+func (r *run) decode(e *envelope.Event, rec *kgo.Record) {
+	mediaType, err := r.source.decoder.decode(e, rec)
+	if err == nil {
+		return
+	}
+	keepHeaders(e, rec)
+	r.source.settings.Refuse(e, rec.Value, mediaType, err)
+}
+
+// batch returns an empty batch.
+func (r *run) batch() *batch {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.free); n > 0 {
+		b := r.free[n-1]
+		r.free = r.free[:n-1]
+		return b
+	}
+	b := &batch{run: r}
+	b.Events = make([]envelope.Event, 0, 64)
+	b.Init(b)
+	return b
+}
+
+// Settle takes the batch home. The events' memory is the collector's; their structs are used again.
+func (b *batch) Settle(*bindings.Batch) {
+	r := b.run
+	b.tracker.settle(b.first, &b.Batch)
+	r.source.settings.Window.Release(len(b.Events), b.bytes)
+	b.tracker = nil
+	b.Reset()
+	r.mu.Lock()
+	if len(r.free) < freeBatches {
+		r.free = append(r.free, b)
+	}
+	r.mu.Unlock()
+	r.home.Done()
+}
+
+// check judges what a poll reported beside records. Only a position that is gone ends the run: everything else the
+// client tries again, or an operator mends.
+func (r *run) check(ctx context.Context, fetches kgo.Fetches) error {
+	var fatal, passing error
+	fetches.EachError(func(topic string, partition int32, err error) {
+		var lost *kgo.ErrDataLoss
+		switch {
+		case errors.Is(err, kerr.OffsetOutOfRange):
+			fatal = errors.Join(fatal, fmt.Errorf(
+				"kafka: topic %s partition %d: %s is no longer in the log, so events were lost; set the group's offset to go on: %w",
+				topic, partition, r.describe(topic, partition), err))
+		case errors.As(err, &lost):
+			fatal = errors.Join(fatal, fmt.Errorf(
+				"kafka: topic %s partition %d: the log was cut back from offset %d to %d, so events may be lost: %w",
+				topic, partition, lost.ConsumedTo, lost.ResetTo, err))
+		default:
+			passing = fmt.Errorf("kafka: topic %s partition %d: %w", topic, partition, err)
+		}
+	})
+	if fatal != nil {
+		return fatal
+	}
+	if r.complaint.fresh(passing, time.Now()) {
+		r.source.settings.Log.Warn("records could not be fetched; the client tries again", zap.Error(passing))
+	}
+	if passing != nil && len(r.polled) == 0 {
+		pause(ctx, errorPause)
+	}
+	return nil
+}
+
+// describe names the position that a partition was to be read from.
+func (r *run) describe(topic string, partition int32) string {
+	if t := r.committer.tracker(topic, partition); t != nil {
+		if offset, ok := t.next(); ok {
+			return fmt.Sprintf("offset %d", offset)
+		}
+	}
+	if p, ok := r.client.CommittedOffsets()[topic][partition]; ok {
+		return fmt.Sprintf("offset %d", p.Offset)
+	}
+	return "the position"
+}
+
+// pause waits, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

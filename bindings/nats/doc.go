@@ -1,0 +1,53 @@
+// Package nats reads CloudEvents from NATS and JetStream and writes them there.
+//
+// # The specification
+//
+// It implements the NATS protocol binding of CloudEvents,
+// https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md: binary mode with one
+// ce- header per attribute, datacontenttype among them, values percent-coded as in HTTP; and structured mode in the
+// JSON format. A message is read as, in this order:
+//
+//  1. structured, if its Content-Type is application/cloudevents (any case of the header's name);
+//  2. binary, if it has a ce-specversion or a ce-id header;
+//  3. structured, if it has neither and its payload is a JSON object with a member specversion, which is what version
+//     1.0.2 of the binding sends;
+//  4. no CloudEvent otherwise.
+//
+// Header names are folded to lower case; a CloudEvents header that is there twice after folding makes the event
+// malformed. In binary mode a Content-Type without ce-datacontenttype is taken for it. An empty payload is no data.
+//
+// Our own conventions: headers that are not the binding's are kept as metadata and passed on from NATS to NATS, but for
+// Nats-*, which command the server. The extension attributes of a binary event come in the order of their names, because
+// the client keeps headers in a map. An event whose binary headers would pass the server's 64 KiB leaves structured.
+//
+// # Core NATS
+//
+// Core NATS is at most once. The source has no acknowledgement and nothing is replayed after a reconnect; when the router
+// falls behind, the subscription's buffer (pending) fills and the client drops messages, which Dropped counts. It
+// never publishes to the reply subject of a message. The sink publishes and then asks the server for a PONG: that proves
+// that the server has the messages, not that anybody was subscribed.
+//
+// # JetStream
+//
+// The source is a durable pull consumer with explicit acknowledgement and no limit of deliveries. The binding pulls over
+// a plain subscription instead of the client's iterator, because it asks only for what it may hold, and holds every
+// message under a lease from the moment it arrives: one goroutine tells the server every ack_wait/3 that work is in
+// progress on everything held. A message that is delivered again while it is held is not emitted again; its newest
+// acknowledgement token replaces the old one.
+//
+// Acknowledgements are published in runs by one goroutine; the last of a run asks for an answer, and because the server
+// handles them in order, the answer confirms the run. Until then the messages stay held, and the run is repeated. A
+// message whose delivery failed is given back with a delay that grows with its deliveries, at once when the router stops.
+//
+// Order: messages are emitted in the order of the stream and the ordering key is the subject. A message that is given
+// back, or redelivered after a crash, comes after later messages of its subject; who needs strict order across crashes
+// sets max_ack_pending to 1.
+//
+// The sink publishes all events of a Send and waits for the stream's answer to each. Answers carry the attempt they
+// belong to. Every message has a Nats-Msg-Id that is the same for every attempt (bindings.AppendDeliveryID), so that a
+// repetition within the stream's duplicate window is stored once; repetitions are counted by Duplicates. It does not
+// keep the order of one key within a Send: the server may refuse one message and take the next.
+//
+// How durable an acknowledged message is, is the server's matter: by default it writes to disk at once and syncs every
+// two minutes.
+package nats

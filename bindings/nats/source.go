@@ -1,0 +1,152 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	natsgo "github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/envelope"
+)
+
+// transport is what events from here have as Meta.Transport.
+const transport = "nats"
+
+// batchEvents is the most events of one batch. Batches are what has gathered, so that this is a bound and no goal.
+const batchEvents = 256
+
+// Source reads from core NATS subjects or from a JetStream stream.
+type Source struct {
+	cfg      SourceConfig
+	settings bindings.SourceSettings
+	endpoint endpoint
+	decoder  *decoder
+	log      *zap.Logger
+	dropped  atomic.Int64
+
+	mu      sync.Mutex // guards what follows
+	running bool
+	status  error // why a running source does not read at the moment
+}
+
+// NewSource returns a source; it does not touch the network. The embedded server may be nil if cfg does not use it.
+func NewSource(cfg SourceConfig, s bindings.SourceSettings, embedded *Embedded) (*Source, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := cfg.auth().checkFiles(); err != nil {
+		return nil, err
+	}
+	if _, err := cfg.TLS.Client(); err != nil {
+		return nil, err
+	}
+	if cfg.URL == embeddedURL && embedded == nil {
+		return nil, bindings.Invalid("url", "embedded needs the top-level block embedded: { store: DIR }")
+	}
+	d, err := newDecoder(&s)
+	if err != nil {
+		return nil, err
+	}
+	cfg.setDefaults(s.Name)
+	return &Source{
+		cfg: cfg, settings: s, decoder: d, log: s.Log, status: errors.New("nats: not connected yet"),
+		endpoint: endpoint{url: cfg.URL, auth: cfg.auth(), name: s.Name, log: s.Log, embedded: embedded},
+	}, nil
+}
+
+func (c *SourceConfig) setDefaults(name string) {
+	set(&c.AckWait, defaultAckWait)
+	set(&c.MaxAckPending, defaultMaxAckPending)
+	set(&c.Prefetch, defaultPrefetch)
+	set(&c.PrefetchBytes, defaultPrefetchBytes)
+	set(&c.Pending, defaultPending)
+	set(&c.PendingBytes, defaultPendingBytes)
+	set(&c.Durable, "router-"+name)
+	set(&c.Start, "all")
+}
+
+// set gives *v a default.
+func set[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// Run reads until ctx is done; see bindings.Source. It waits for a server or a stream that is not there, and Ready says
+// which.
+func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
+	s.mu.Lock()
+	s.running = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.running = false
+		s.mu.Unlock()
+	}()
+	if s.cfg.Stream == "" {
+		return s.runCore(ctx, emit)
+	}
+	return s.runStream(ctx, emit)
+}
+
+// Ready returns nil if the source reads, or, before Run, if the server and the stream are there. Before Run it connects
+// and disconnects, and creates the stream if the configuration says so.
+func (s *Source) Ready(ctx context.Context) error {
+	s.mu.Lock()
+	running, status := s.running, s.status
+	s.mu.Unlock()
+	if running {
+		return status
+	}
+	nc, err := s.endpoint.dial(ctx, hooks{lost: func() {}, back: func() {}})
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	if s.cfg.Stream == "" {
+		return nil
+	}
+	return s.ensureStream(ctx, nc)
+}
+
+// Dropped returns how many messages a core source lost because the router fell behind.
+func (s *Source) Dropped() int64 { return s.dropped.Load() }
+
+// report sets what Ready says, and logs a change for the worse.
+func (s *Source) report(err error) {
+	s.mu.Lock()
+	changed := err != nil && (s.status == nil || s.status.Error() != err.Error())
+	s.status = err
+	s.mu.Unlock()
+	if changed {
+		s.log.Warn("nats: source is waiting", zap.Error(err))
+	}
+}
+
+// connect dials until it succeeds; nil means that ctx was done.
+func (s *Source) connect(ctx context.Context, h hooks) *natsgo.Conn {
+	var b backOff
+	for {
+		nc, err := s.endpoint.dial(ctx, h)
+		if err == nil {
+			return nc
+		}
+		s.report(err)
+		if !b.wait(ctx, nil) {
+			return nil
+		}
+	}
+}
+
+// fill adds the event of m to b, with its metadata.
+func (s *Source) fill(b *bindings.Batch, m *natsgo.Msg) *envelope.Event {
+	e := b.Add()
+	e.Meta.Transport, e.Meta.SourceName, e.Meta.Channel = transport, s.settings.Name, m.Subject
+	e.Key = envelope.Bytes(m.Subject)
+	return e
+}

@@ -1,0 +1,221 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/bindings"
+)
+
+// coreReader is one Run of a core source.
+//
+// The client calls take on one goroutine per subscription; run swaps what has gathered and emits it. When the window is
+// full, run waits, gathered fills up, take waits, and the client's bounded buffer does what core NATS does: it drops,
+// and counts.
+type coreReader struct {
+	*Source
+	nc       *natsgo.Conn
+	subs     []*natsgo.Subscription
+	inFlight sync.WaitGroup
+	free     chan *coreBatch
+	wake     chan struct{} // capacity 1: something has gathered
+
+	mu       sync.Mutex // guards what follows
+	room     *sync.Cond
+	gathered []*natsgo.Msg
+	seen     map[*natsgo.Subscription]int // drops already counted
+	warned   time.Time
+}
+
+// coreBatch is a batch whose outcome changes nothing: there is nobody to tell.
+type coreBatch struct {
+	bindings.Batch
+	r     *coreReader
+	bytes int
+}
+
+// Settle gives the batch back.
+func (b *coreBatch) Settle(*bindings.Batch) {
+	r, n := b.r, len(b.Events)
+	r.settings.Window.Release(n, b.bytes)
+	b.Reset()
+	select {
+	case r.free <- b:
+	default:
+	}
+	r.inFlight.Done()
+}
+
+func (s *Source) runCore(ctx context.Context, emit func(*bindings.Batch)) error {
+	r := &coreReader{
+		Source: s, free: make(chan *coreBatch, 16), wake: make(chan struct{}, 1), seen: map[*natsgo.Subscription]int{},
+	}
+	r.room = sync.NewCond(&r.mu)
+	r.nc = s.connect(ctx, hooks{
+		lost: func() { s.report(errDisconnected) },
+		back: func() { s.report(nil) },
+		slow: func(*natsgo.Subscription) { r.countDropped() },
+	})
+	if r.nc == nil {
+		return nil
+	}
+	defer r.nc.Close()
+	if err := r.subscribe(ctx); err != nil {
+		return err
+	}
+	s.report(nil)
+	r.run(ctx, emit)
+	r.drain(ctx, emit)
+	r.inFlight.Wait()
+	r.countDropped()
+	return nil
+}
+
+func (r *coreReader) subscribe(ctx context.Context) error {
+	for _, subject := range r.cfg.Subjects {
+		var sub *natsgo.Subscription
+		var err error
+		if r.cfg.Queue != "" {
+			sub, err = r.nc.QueueSubscribe(subject, r.cfg.Queue, r.take)
+		} else {
+			sub, err = r.nc.Subscribe(subject, r.take)
+		}
+		if err == nil {
+			err = sub.SetPendingLimits(r.cfg.Pending, int(r.cfg.PendingBytes))
+		}
+		if err != nil {
+			return fmt.Errorf("nats: subject %s: %w", subject, err)
+		}
+		r.subs = append(r.subs, sub)
+	}
+	flush, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	if err := r.nc.FlushWithContext(flush); err != nil && ctx.Err() == nil {
+		r.log.Warn("nats: the subscription is not confirmed yet", zap.Error(err))
+	}
+	return nil
+}
+
+// take runs on the client's goroutines. It never answers a message: a reply subject belongs to whoever serves the
+// requests, and an answer from us would be taken for theirs.
+func (r *coreReader) take(m *natsgo.Msg) {
+	r.mu.Lock()
+	for len(r.gathered) >= batchEvents {
+		r.room.Wait()
+	}
+	r.gathered = append(r.gathered, m)
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// swap takes what has gathered and leaves the emptied spare.
+func (r *coreReader) swap(spare []*natsgo.Msg) []*natsgo.Msg {
+	clear(spare)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	got := r.gathered
+	r.gathered = spare[:0]
+	r.room.Broadcast()
+	return got
+}
+
+func (r *coreReader) run(ctx context.Context, emit func(*bindings.Batch)) {
+	var msgs []*natsgo.Msg
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+		}
+		msgs = r.swap(msgs)
+		r.emit(ctx, msgs, emit)
+	}
+}
+
+// emit hands msgs on once there is room. They have left the client's buffer, so they are emitted even if ctx is done;
+// room comes when the pipeline settles what it has, which it does on every way of stopping.
+func (r *coreReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*bindings.Batch)) {
+	if len(msgs) == 0 {
+		return
+	}
+	b := r.batch()
+	for _, m := range msgs {
+		r.decoder.read(r.fill(&b.Batch, m), m, &r.settings)
+	}
+	b.bytes = b.Size()
+	// The context is never done, so there is no error.
+	_ = r.settings.Window.Acquire(context.WithoutCancel(ctx), len(b.Events), b.bytes)
+	r.inFlight.Add(1)
+	emit(&b.Batch)
+}
+
+func (r *coreReader) batch() *coreBatch {
+	select {
+	case b := <-r.free:
+		return b
+	default:
+	}
+	b := &coreBatch{r: r}
+	b.Init(b)
+	return b
+}
+
+// drain stops the subscriptions and emits what the client has received already.
+func (r *coreReader) drain(ctx context.Context, emit func(*bindings.Batch)) {
+	var open sync.WaitGroup
+	r.countDropped()
+	for _, sub := range r.subs {
+		open.Add(1)
+		done := sync.OnceFunc(open.Done)
+		sub.SetClosedHandler(func(string) { done() })
+		if err := sub.Drain(); err != nil {
+			// The connection is gone for good and its subscriptions with it.
+			done()
+		}
+	}
+	closed := make(chan struct{})
+	go func() {
+		open.Wait()
+		close(closed)
+	}()
+	var msgs []*natsgo.Msg
+	for done := false; !done; {
+		select {
+		case <-closed:
+			done = true
+		case <-r.wake:
+		}
+		msgs = r.swap(msgs)
+		r.emit(ctx, msgs, emit)
+	}
+}
+
+// countDropped adds what the client dropped since the last look and says so, at most every logSlowEvery.
+func (r *coreReader) countDropped() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh := 0
+	for _, sub := range r.subs {
+		n, err := sub.Dropped()
+		if err != nil {
+			continue
+		}
+		fresh += n - r.seen[sub]
+		r.seen[sub] = n
+	}
+	total := r.dropped.Add(int64(fresh))
+	if fresh == 0 || time.Since(r.warned) < logSlowEvery {
+		return
+	}
+	r.warned = time.Now()
+	r.log.Warn("nats: messages were dropped because the router fell behind; core NATS is at most once",
+		zap.Int64("dropped_total", total))
+}

@@ -1,0 +1,263 @@
+package sqs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/envelope"
+)
+
+const (
+	contentTypeName = "content-type"
+	structuredType  = "application/cloudevents+json"
+	prefix          = "ce-"
+	altPrefix       = "ce_"
+	specVersion     = "specversion"
+
+	// maxAttributes is how many attributes a message may have.
+	maxAttributes = 10
+)
+
+// attributes are a message's attributes as the SDK has them.
+type attributes = map[string]types.MessageAttributeValue
+
+// text returns an attribute's value, whatever its type.
+func text(a *types.MessageAttributeValue) string {
+	if a.StringValue != nil {
+		return *a.StringValue
+	}
+	return envelope.String(a.BinaryValue)
+}
+
+// contentType returns the message's media type, empty if it has none.
+func contentType(attrs attributes) string {
+	if a, ok := attrs[contentTypeName]; ok {
+		return text(&a)
+	}
+	if a, ok := attrs["Content-Type"]; ok {
+		return text(&a)
+	}
+	return ""
+}
+
+// carried reports whether an attribute is part of the event, and so not one of its other headers.
+func carried(name string) bool {
+	return strings.HasPrefix(name, prefix) || strings.HasPrefix(name, altPrefix) || strings.EqualFold(name, contentTypeName)
+}
+
+// decode reads a message into e, which the caller has reset; its values alias the message. A message without any sign
+// of being an event is envelope.ErrNotCloudEvent.
+func decode(e *envelope.Event, body string, attrs attributes, o envelope.Options) error {
+	media := contentType(attrs)
+	if format, batch, ok := envelope.DetectStructured(media); ok {
+		if format != envelope.FormatJSON || batch {
+			return &envelope.AttributeError{Attribute: contentTypeName, Rule: "must be " + structuredType + " for an event in structured mode"}
+		}
+		if err := envelope.ParseJSON(e, envelope.Bytes(body), o); !errors.Is(err, envelope.ErrNotCloudEvent) {
+			return err
+		}
+		// The sender says that it is one, so it is not a foreign message to be wrapped.
+		return &envelope.AttributeError{Attribute: specVersion, Rule: "is required"}
+	}
+	if _, ok := attrs[prefix+specVersion]; ok {
+		return decodeBinary(e, body, attrs, prefix, o)
+	}
+	if _, ok := attrs[altPrefix+specVersion]; ok {
+		return decodeBinary(e, body, attrs, altPrefix, o)
+	}
+	return sniff(e, body, o)
+}
+
+var errNoSign = fmt.Errorf("%w: it has no structured content-type, no ce-specversion attribute, and no JSON object with a specversion as its body", envelope.ErrNotCloudEvent)
+
+// sniff takes a body that is a JSON event for one. JSON that holds no event, or text that only looks like JSON, is none.
+func sniff(e *envelope.Event, body string, o envelope.Options) error {
+	if !strings.HasPrefix(strings.TrimLeft(body, " \t\r\n"), "{") || !strings.Contains(body, `"`+specVersion+`"`) {
+		return errNoSign
+	}
+	err := envelope.ParseJSON(e, envelope.Bytes(body), o)
+	if errors.Is(err, envelope.ErrNotCloudEvent) {
+		return errNoSign
+	}
+	return err
+}
+
+// decodeBinary reads an event whose attributes are the message's. The SDK hands them over as a map, so extensions are
+// put in the order of their names: an event that is read twice is the same twice.
+func decodeBinary(e *envelope.Event, body string, attrs attributes, prefix string, o envelope.Options) error {
+	var r envelope.AttributeReader
+	r.Begin(e, o)
+	var room [maxAttributes]string
+	for _, name := range sortedNames(room[:0], attrs, prefix) {
+		a := attrs[name]
+		if a.StringValue == nil {
+			return &envelope.AttributeError{Attribute: name, Rule: "must be of type String"}
+		}
+		if err := r.Attribute(name[len(prefix):], *a.StringValue); err != nil {
+			return err
+		}
+	}
+	if media := contentType(attrs); media != "" && e.DataContentType == "" {
+		e.DataContentType = media
+	}
+	e.Data = envelope.Bytes(body) // never empty: a message body has at least one character
+	return r.Finish()
+}
+
+// sortedNames appends the names that begin with prefix in their order. There are ten at most, so insertion is fastest.
+func sortedNames(dst []string, attrs attributes, prefix string) []string {
+	for name := range attrs {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		i := len(dst)
+		dst = append(dst, name)
+		for ; i > 0 && dst[i-1] > name; i-- {
+			dst[i] = dst[i-1]
+		}
+		dst[i] = name
+	}
+	return dst
+}
+
+// message is an event as it goes to a queue. Its strings point into its own buffers: it is reused, and what encode put
+// into it is valid until the next encode.
+type message struct {
+	body      string
+	attrs     attributes
+	group     string // empty for none
+	dedup     string // empty for none
+	binary    bool
+	size      int // as the service counts it
+	buf       []byte
+	names     []byte // of extension attributes, with their prefix
+	keys      []byte // group and dedup
+	values    [maxAttributes]string
+	own       attributes // the map that attrs is in binary mode
+	dataType  string     // "String", to be pointed to
+	structure attributes // the constant attributes of structured mode
+}
+
+func newMessage() *message {
+	m := &message{dataType: "String", own: attributes{}}
+	value := structuredType
+	m.structure = attributes{contentTypeName: {DataType: &m.dataType, StringValue: &value}}
+	return m
+}
+
+// encode fills the message. The error is permanent: no queue would take the event.
+func (m *message) encode(e *envelope.Event, mode bindings.Mode) error {
+	m.binary = mode == bindings.ModeBinary && m.encodeBinary(e)
+	if !m.binary {
+		return m.encodeStructured(e)
+	}
+	return nil
+}
+
+func (m *message) encodeStructured(e *envelope.Event) error {
+	m.buf = escapeNoncharacters(envelope.AppendJSON(m.buf[:0], e))
+	m.body, m.attrs = envelope.String(m.buf), m.structure
+	m.size = len(m.body) + len(contentTypeName) + len(m.dataType) + len(structuredType)
+	if !legal(m.body) {
+		return bindings.Permanent(bindings.ReasonUnencodable, "InvalidMessageContents",
+			errors.New("the event's JSON has characters that SQS does not take"))
+	}
+	return nil
+}
+
+// encodeBinary fills the message in binary mode and reports whether the event fits into it.
+func (m *message) encodeBinary(e *envelope.Event) bool {
+	media := e.ContentType()
+	if _, _, structured := envelope.DetectStructured(media); structured || len(e.Data) == 0 {
+		return false
+	}
+	clear(m.own)
+	m.names = m.names[:0]
+	m.body, m.attrs = envelope.String(e.Data), m.own
+	m.size = len(m.body)
+	if !legal(m.body) || media != "" && !m.put(contentTypeName, media) {
+		return false
+	}
+	for name, value := range e.Attributes {
+		if !m.put(m.prefixed(name), value) {
+			return false
+		}
+	}
+	return true
+}
+
+// put adds one attribute and reports whether it fits.
+func (m *message) put(name, value string) bool {
+	n := len(m.own)
+	if n == maxAttributes || value == "" || !legal(value) {
+		return false
+	}
+	m.values[n] = value
+	m.own[name] = types.MessageAttributeValue{DataType: &m.dataType, StringValue: &m.values[n]}
+	m.size += len(name) + len(m.dataType) + len(value)
+	return true
+}
+
+// prefixed returns the name of the message attribute. The buffer may move while it grows; the names that were cut from
+// it before stay where they were.
+func (m *message) prefixed(name string) string {
+	switch name {
+	case specVersion:
+		return prefix + specVersion
+	case "id":
+		return prefix + "id"
+	case "source":
+		return prefix + "source"
+	case "type":
+		return prefix + "type"
+	case "subject":
+		return prefix + "subject"
+	case "time":
+		return prefix + "time"
+	}
+	n := len(m.names)
+	m.names = append(append(m.names, prefix...), name...)
+	return envelope.String(m.names[n:])
+}
+
+// legal reports whether a text has only characters that SQS takes, those of XML 1.0.
+func legal(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < 0x20 && c != '\t' && c != '\n' && c != '\r':
+			return false
+		case c == 0xEF && isNoncharacter(s[i:]):
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}
+
+// isNoncharacter reports whether s begins with U+FFFE or U+FFFF, which are UTF-8 and not XML.
+func isNoncharacter(s string) bool {
+	return len(s) >= 3 && s[0] == 0xEF && s[1] == 0xBF && s[2] >= 0xBE
+}
+
+// escapeNoncharacters writes U+FFFE and U+FFFF of a JSON text as escapes. They can only be within its strings, so that
+// changes nothing of what it says.
+func escapeNoncharacters(b []byte) []byte {
+	for i := bytes.IndexByte(b, 0xEF); i >= 0 && i < len(b); i++ {
+		if !isNoncharacter(envelope.String(b[i:])) {
+			continue
+		}
+		escape := `\ufffe`
+		if b[i+2] == 0xBF {
+			escape = `\uffff`
+		}
+		b = append(b, "xxx"...)
+		copy(b[i+len(escape):], b[i+3:])
+		copy(b[i:], escape)
+	}
+	return b
+}

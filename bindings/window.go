@@ -1,0 +1,84 @@
+package bindings
+
+import (
+	"context"
+	"sync"
+)
+
+// Window bounds what a source has in flight, in events and in bytes (invariant 6). It is the router's only
+// back-pressure: a source takes room before it emits and stops reading while there is none.
+type Window struct {
+	maxEvents, maxBytes int
+
+	mu     sync.Mutex // guards what follows
+	events int
+	bytes  int
+	freed  chan struct{} // closed and replaced when room was given back while somebody waits
+}
+
+// NewWindow returns a window of that many events and bytes; a bound of 0 or less is no bound.
+func NewWindow(events, bytes int) *Window {
+	return &Window{maxEvents: events, maxBytes: bytes}
+}
+
+// TryAcquire takes room if there is some. A request larger than the whole window fits only into an empty one, so
+// that an event above the bound cannot wait for ever.
+func (w *Window) TryAcquire(events, bytes int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.tryLocked(events, bytes)
+}
+
+func (w *Window) tryLocked(events, bytes int) bool {
+	if w.events > 0 {
+		if w.maxEvents > 0 && w.events+events > w.maxEvents {
+			return false
+		}
+		if w.maxBytes > 0 && w.bytes+bytes > w.maxBytes {
+			return false
+		}
+	}
+	w.events += events
+	w.bytes += bytes
+	return true
+}
+
+// Acquire takes room, waiting for it until ctx is done.
+func (w *Window) Acquire(ctx context.Context, events, bytes int) error {
+	for {
+		w.mu.Lock()
+		if w.tryLocked(events, bytes) {
+			w.mu.Unlock()
+			return nil
+		}
+		if w.freed == nil {
+			w.freed = make(chan struct{})
+		}
+		freed := w.freed
+		w.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Release gives room back.
+func (w *Window) Release(events, bytes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events -= events
+	w.bytes -= bytes
+	if w.freed != nil {
+		close(w.freed)
+		w.freed = nil
+	}
+}
+
+// InFlight returns what is taken now.
+func (w *Window) InFlight() (events, bytes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events, w.bytes
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/pipeline"
+)
+
+// connectLimit is how long check --connect waits for a broker or target.
+const connectLimit = 10 * time.Second
+
+// reached is what check --connect found of one part.
+type reached struct {
+	Part  string `json:"part"`
+	Place string `json:"place"`
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"`
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	var paths []string
+	var connect bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check a configuration and run its tests",
+		Long: "check reads a configuration, lists everything that is wrong with it, and runs its tests:. Nothing is\n" +
+			"started. With --connect it also reaches every broker and target.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), paths, connect) },
+	}
+	configFlag(cmd, &paths)
+	cmd.Flags().BoolVar(&connect, "connect", false, "also reach every broker and target")
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, paths []string, connect bool) error {
+	cfg, err := a.load(paths)
+	if err != nil {
+		return err
+	}
+	results := runTests(cfg)
+	var parts []reached
+	if connect {
+		if parts, err = a.connect(ctx, cfg); err != nil {
+			return err
+		}
+	}
+	unreached := 0
+	for _, p := range parts {
+		if !p.OK {
+			unreached++
+		}
+	}
+	if a.json {
+		a.writeJSON(map[string]any{
+			"ok": failedTests(results)+unreached == 0, "warnings": problemList(cfg.Warnings), "tests": results, "parts": parts,
+		})
+	} else {
+		a.printCheck(cfg, results, parts)
+	}
+	if unreached > 0 {
+		return &codeError{code: exitEnvironment, err: fmt.Errorf("%s not reached", count(unreached, "part")), silent: true}
+	}
+	return testsError(results)
+}
+
+func (a *app) printCheck(cfg *config.Config, results []testResult, parts []reached) {
+	s := styleFor(a.stdout)
+	if failedTests(results) > 0 {
+		a.printTests(results)
+	}
+	for _, p := range parts {
+		if p.OK {
+			fmt.Fprintf(a.stdout, "%s %s\n", s.good("ok  "), p.Part)
+		} else {
+			fmt.Fprintf(a.stdout, "%s %s  %s\n       %s\n", s.bad("FAIL"), p.Part, s.dim(p.Place), p.Error)
+		}
+	}
+	if failedTests(results) > 0 {
+		return
+	}
+	fmt.Fprintf(a.stdout, "%s: %s, %s, %s, %s passed\n", s.good("ok"), count(len(cfg.Sources), "source"),
+		count(len(cfg.Sinks), "sink"), count(len(cfg.Routes), "route"), count(len(results), "test"))
+}
+
+// connect reaches every part at once and says what it found.
+func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error) {
+	w, err := newWiring(cfg, zap.NewNop(), a.stdout)
+	if err != nil {
+		return nil, configError(err)
+	}
+	defer w.close()
+	s, err := w.settings()
+	if err != nil {
+		return nil, configError(err)
+	}
+	type part struct {
+		name, path string
+		part       any
+	}
+	var all []part
+	for _, k := range s.Sinks {
+		all = append(all, part{"sink " + k.Name, "sinks." + k.Name, k.Sink})
+	}
+	for _, k := range s.Sources {
+		all = append(all, part{"source " + k.Name, "sources." + k.Name, k.Source})
+	}
+	list := make([]reached, len(all))
+	var wg sync.WaitGroup
+	for i, p := range all {
+		list[i] = reached{Part: p.name, Place: cfg.Pos(p.path).String(), OK: true}
+		wg.Go(func() {
+			if err := readySoon(ctx, p.part, connectLimit); err != nil {
+				list[i].OK, list[i].Error = false, err.Error()
+			}
+		})
+	}
+	wg.Wait()
+	closeSinks(ctx, s.Sinks)
+	return list, nil
+}
+
+func closeSinks(ctx context.Context, sinks []pipeline.Sink) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	for _, k := range sinks {
+		_ = k.Sink.Close(ctx) // it was only looked at
+	}
+}

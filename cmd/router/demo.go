@@ -1,0 +1,289 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/pipeline"
+)
+
+//go:embed demo.yaml
+var demoConfig []byte
+
+func (a *app) demoCommand() *cobra.Command {
+	var length time.Duration
+	var rate int
+	var show bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run a complete router on embedded parts, with traffic",
+		Long: "demo runs a router without any broker: an HTTP ingress, a JetStream stream inside the process, a web hook\n" +
+			"receiver and the terminal. It sends itself events, shows the rate of each route, and at the end says what\n" +
+			"went where.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if show {
+				_, err := a.stdout.Write(demoConfig)
+				return err
+			}
+			ctx, stop := signalContext(cmd.Context())
+			defer stop()
+			return a.demo(ctx, length, rate)
+		},
+	}
+	cmd.Flags().DurationVar(&length, "for", 10*time.Second, "how long to send")
+	cmd.Flags().IntVar(&rate, "rate", 1000, "events per second to send")
+	cmd.Flags().BoolVar(&show, "show-config", false, "print the configuration that the demo runs, and exit")
+	return cmd
+}
+
+// demoRun is a demo under way.
+type demoRun struct {
+	app      *app
+	instance *instance
+	receiver *demoReceiver
+	terminal *lineCounter
+	shop     *demoShop
+}
+
+func (a *app) demo(ctx context.Context, length time.Duration, rate int) error {
+	if length <= 0 || rate <= 0 {
+		return &codeError{code: exitConfig, err: errors.New("demo: --for and --rate must be positive")}
+	}
+	store, err := os.MkdirTemp("", "router-demo-")
+	if err != nil {
+		return &codeError{code: exitEnvironment, err: err}
+	}
+	defer func() { _ = os.RemoveAll(store) }() // a temporary folder that stays is harmless
+	receiver, err := newDemoReceiver(ctx)
+	if err != nil {
+		return &codeError{code: exitEnvironment, err: err}
+	}
+	defer receiver.close()
+	d := &demoRun{app: a, receiver: receiver, terminal: &lineCounter{w: a.stdout}}
+	if a.json {
+		d.terminal.w = io.Discard // standard output is the report's
+	}
+	if err := d.build(store); err != nil {
+		return err
+	}
+	defer d.instance.close()
+	return d.run(ctx, length, rate)
+}
+
+// build makes the router of the embedded configuration.
+func (d *demoRun) build(store string) error {
+	vars := map[string]string{"DEMO_RECEIVER": d.receiver.address(), "DEMO_STORE": store}
+	const path = "demo.yaml"
+	cfg, err := config.Load([]string{path}, config.Env{
+		LookupEnv: func(name string) (string, bool) { v, ok := vars[name]; return v, ok },
+		ReadFile:  func(string) ([]byte, error) { return demoConfig, nil },
+		ReadDir:   func(string) ([]fs.DirEntry, error) { return nil, fs.ErrInvalid },
+	})
+	if err != nil {
+		return configError(err)
+	}
+	log, err := newLogger(cfg.Log, d.app.stderr)
+	if err != nil {
+		return err
+	}
+	inner := *d.app
+	inner.stdout = d.terminal
+	d.instance, err = inner.build(cfg, log)
+	return err
+}
+
+// run sends for the given time, waits until everything has arrived, stops the router and reports.
+func (d *demoRun) run(ctx context.Context, length time.Duration, rate int) error {
+	routing, stop := context.WithCancel(ctx)
+	defer stop()
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.instance.run(routing) }()
+
+	d.shop = newDemoShop("http://" + d.instance.wiring.ingress["shop"].Addr() + "/events")
+	fmt.Fprintf(d.app.stderr, "ingress %s, admin http://%s/readyz?verbose\n", d.shop.url, d.instance.admin.Addr())
+	sending, done := context.WithTimeout(ctx, length)
+	defer done()
+	var wg sync.WaitGroup
+	wg.Go(func() { d.shop.send(sending, rate) })
+	d.watch(sending)
+	wg.Wait()
+	d.settle(ctx)
+	stop()
+	err := <-stopped
+	return errors.Join(err, d.report())
+}
+
+// settle waits until what was sent has passed through the stream, or thirty seconds have gone by.
+func (d *demoRun) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if t := d.tally(); t.balanced() {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// watch shows the rate of every route once a second.
+func (d *demoRun) watch(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	before := map[string]int64{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		var line bytes.Buffer
+		fmt.Fprintf(&line, "%6d sent ", d.shop.sent.Load())
+		for _, r := range d.instance.pipeline.Ledger().Routes {
+			fmt.Fprintf(&line, "  %s %5d/s", r.Name, r.Matched-before[r.Name])
+			before[r.Name] = r.Matched
+		}
+		fmt.Fprintln(d.app.stderr, line.String())
+	}
+}
+
+// demoTally is where the events of a demo ended. Every event ends in exactly one of these places.
+type demoTally struct {
+	Sent      int64 `json:"sent"`
+	Billing   int64 `json:"delivered_billing"`
+	Terminal  int64 `json:"delivered_terminal"`
+	Debug     int64 `json:"dropped_by_route_debug"`
+	Unmatched int64 `json:"dropped_unmatched"`
+	Refused   int64 `json:"refused"`
+	Twice     int64 `json:"delivered_twice"`
+
+	Routes []pipeline.RouteFigures `json:"routes"`
+}
+
+func (t *demoTally) balanced() bool {
+	return t.Sent == t.Billing+t.Terminal+t.Debug+t.Unmatched && t.Twice == 0
+}
+
+func (d *demoRun) tally() demoTally {
+	l := d.instance.pipeline.Ledger()
+	distinct, twice := d.receiver.figures()
+	return demoTally{
+		Sent: d.shop.sent.Load(), Refused: d.shop.refused.Load(), Billing: distinct, Twice: twice,
+		Terminal: d.terminal.lines.Load(), Debug: l.Drops["route debug"], Unmatched: l.Drops["unmatched"], Routes: l.Routes,
+	}
+}
+
+func (d *demoRun) report() error {
+	t := d.tally()
+	ok := t.balanced()
+	if d.app.json {
+		d.app.writeJSON(map[string]any{"ok": ok, "tally": t})
+	} else {
+		s := styleFor(d.app.stdout)
+		out := d.app.stdout
+		fmt.Fprintf(out, "\n%s\n", s.bold("what went where"))
+		fmt.Fprintf(out, "%8d  sent to the ingress and confirmed by it\n", t.Sent)
+		fmt.Fprintf(out, "%8d  delivered to billing (the web hook)\n", t.Billing)
+		fmt.Fprintf(out, "%8d  delivered to terminal\n", t.Terminal)
+		fmt.Fprintf(out, "%8d  dropped by route debug (to: drop)\n", t.Debug)
+		fmt.Fprintf(out, "%8d  dropped as unmatched (unmatched: drop)\n", t.Unmatched)
+		if t.Refused > 0 {
+			fmt.Fprintf(out, "%8d  answered with something else than 204, and sent again\n", t.Refused)
+		}
+		verdict := s.good("balances")
+		if !ok {
+			verdict = s.bad("DOES NOT BALANCE")
+		}
+		fmt.Fprintf(out, "%d sent = %d delivered + %d stated drops: %s\n",
+			t.Sent, t.Billing+t.Terminal, t.Debug+t.Unmatched, verdict)
+	}
+	if !ok {
+		return &codeError{code: exitFailed, err: errors.New("demo: the figures do not balance"), silent: true}
+	}
+	return nil
+}
+
+// demoReceiver is the web hook's other end: it counts the events it was given by their id.
+type demoReceiver struct {
+	listener net.Listener
+	server   *http.Server
+	done     chan struct{}
+
+	mu   sync.Mutex // guards what follows
+	seen map[string]int64
+	all  int64
+}
+
+func newDemoReceiver(ctx context.Context) (*demoReceiver, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	r := &demoReceiver{listener: l, seen: map[string]int64{}, done: make(chan struct{})}
+	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		defer close(r.done)
+		_ = r.server.Serve(l) // ends with close
+	}()
+	return r, nil
+}
+
+func (r *demoReceiver) address() string { return r.listener.Addr().String() }
+
+func (r *demoReceiver) close() {
+	_ = r.server.Close() // nothing is under way any more
+	<-r.done
+}
+
+func (r *demoReceiver) figures() (distinct, twice int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return int64(len(r.seen)), r.all - int64(len(r.seen))
+}
+
+// ServeHTTP takes an event and answers 204.
+func (r *demoReceiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if _, err := io.Copy(io.Discard, req.Body); err != nil {
+		http.Error(w, "body", http.StatusBadRequest)
+		return
+	}
+	r.mu.Lock()
+	r.seen[req.Header.Get("ce-id")]++
+	r.all++
+	r.mu.Unlock()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// lineCounter counts the lines of the terminal sink on their way to the terminal.
+type lineCounter struct {
+	w     io.Writer
+	lines atomic.Int64
+}
+
+// Write passes p on.
+func (c *lineCounter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.lines.Add(int64(bytes.Count(p[:n], []byte("\n"))))
+	return n, err
+}

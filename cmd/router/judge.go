@@ -1,0 +1,96 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/pipeline"
+	"github.com/eventrouter/router/routing"
+)
+
+// judge says where events go, by the same table and the same rules as the running router.
+type judge struct {
+	cfg     *config.Config
+	table   *routing.Table
+	scratch *routing.Scratch
+}
+
+// leg is one delivery of an event: to a sink, by the first route that named it, as the copy that the sink gets.
+type leg struct {
+	Sink  string
+	Route string
+	Event *envelope.Event
+	// Err is why the route's set cannot be applied; the event then goes to the dead letter.
+	Err error
+}
+
+// ruling is what becomes of an event.
+type ruling struct {
+	Routes  []string
+	Legs    []leg
+	Dropped bool // a route said so
+	// Unmatched is true where no route matched; Legs then hold the policy's sink, if it names one.
+	Unmatched bool
+}
+
+func newJudge(cfg *config.Config) *judge {
+	table, _ := routing.Compile(cfg.Rules, cfg.SourceNames(), cfg.SinkNames()) // Load has reported its problems
+	return &judge{cfg: cfg, table: table, scratch: table.NewScratch()}
+}
+
+// source returns the number of a source; every rule applies where it has no name.
+func (j *judge) source(name string) int {
+	if id, ok := j.table.Source(name); ok {
+		return id
+	}
+	return -1
+}
+
+func (j *judge) rule(from string, e *envelope.Event) ruling {
+	var r ruling
+	matched := j.table.Match(j.scratch, j.source(from), e)
+	if len(matched) == 0 {
+		r.Unmatched = true
+		if name := j.cfg.Unmatched; j.isSink(name) {
+			r.Legs = append(r.Legs, leg{Sink: name, Event: e})
+		}
+		return r
+	}
+	type key struct{ sink, set string }
+	seen := map[key]bool{}
+	rules := j.table.Rules()
+	for _, n := range matched {
+		rule := rules[n]
+		r.Routes = append(r.Routes, rule.Name)
+		r.Dropped = r.Dropped || rule.Drop
+		copied, err := pipeline.ApplySet(rule, e)
+		for _, sink := range rule.To {
+			k := key{sink, pipeline.SetKey(rule)}
+			if !seen[k] {
+				seen[k] = true
+				r.Legs = append(r.Legs, leg{Sink: sink, Route: rule.Name, Event: copied, Err: err})
+			}
+		}
+	}
+	return r
+}
+
+func (j *judge) isSink(name string) bool {
+	_, ok := j.cfg.Sinks[name]
+	return ok
+}
+
+// sinks returns the sinks of a ruling, each once, in the order of delivery; "drop" stands for a stated drop.
+func (r *ruling) sinks() []string {
+	var names []string
+	for _, l := range r.Legs {
+		if !slices.Contains(names, l.Sink) {
+			names = append(names, l.Sink)
+		}
+	}
+	if r.Dropped {
+		names = append(names, "drop")
+	}
+	return names
+}

@@ -1,0 +1,178 @@
+// Command router routes CloudEvents between Kafka, NATS, SQS and HTTP as one YAML file says.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/internal/config"
+)
+
+// The exit codes.
+const (
+	exitFine        = 0
+	exitFailed      = 1 // failed while running, or a check that was asked for did not pass
+	exitConfig      = 2 // the configuration or the command line is wrong
+	exitEnvironment = 3 // something the configuration names is unreachable, refused or missing
+)
+
+// codeError is an error with the exit code it leads to. Silent ones were reported already.
+type codeError struct {
+	code   int
+	err    error
+	silent bool
+}
+
+func (e *codeError) Error() string { return e.err.Error() }
+func (e *codeError) Unwrap() error { return e.err }
+
+// app is what the commands share: where they read and write, so that tests run them in process.
+type app struct {
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	env    config.Env
+	json   bool
+}
+
+func main() {
+	// A closed pipe on standard output is an error of the write, not the end of the process: the stdout sink must see
+	// it to know that its events were not delivered.
+	signal.Ignore(syscall.SIGPIPE)
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	os.Exit(a.run(context.Background(), os.Args[1:]))
+}
+
+// run runs one command and returns the exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitFine
+	}
+	code := exitConfig // what cobra itself refuses is a wrong command line
+	var coded *codeError
+	if errors.As(err, &coded) {
+		code = coded.code
+	}
+	if coded == nil || !coded.silent {
+		a.report(err, code)
+	}
+	return code
+}
+
+// report writes an error for people, or with --json for programs.
+func (a *app) report(err error, code int) {
+	var problems *config.Problems
+	switch {
+	case a.json && errors.As(err, &problems):
+		a.writeJSON(map[string]any{"ok": false, "exit": code, "problems": problemList(problems.List)})
+	case a.json:
+		a.writeJSON(map[string]any{"ok": false, "exit": code, "error": err.Error()})
+	case errors.As(err, &problems):
+		fmt.Fprintln(a.stderr, problems.Error())
+		fmt.Fprintf(a.stderr, "%s\n", count(len(problems.List), "problem"))
+	default:
+		fmt.Fprintf(a.stderr, "router: %s\n", err)
+	}
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "router",
+		Short: "Route CloudEvents between Kafka, NATS, SQS and HTTP",
+		Long: "router takes CloudEvents from Kafka, NATS, SQS and HTTP, matches them with rules of a YAML file, and\n" +
+			"delivers each unchanged to every sink its rules name.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "report as JSON")
+	root.AddCommand(
+		a.runCommand(), a.checkCommand(), a.testCommand(), a.explainCommand(),
+		a.sendCommand(), a.demoCommand(), a.healthCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+// configFlag adds -c, which may be repeated and may name folders.
+func configFlag(cmd *cobra.Command, paths *[]string) {
+	cmd.Flags().StringArrayVarP(paths, "config", "c", []string{"router.yaml"}, "configuration file or folder; may be repeated")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // only fails for a flag that does not exist
+}
+
+// load reads the configuration and reports its warnings.
+func (a *app) load(paths []string) (*config.Config, error) {
+	cfg, err := config.Load(paths, a.env)
+	if err != nil {
+		return nil, configError(err)
+	}
+	if !a.json {
+		for _, w := range cfg.Warnings {
+			fmt.Fprintf(a.stderr, "warning: %s\n", w.Error())
+		}
+	}
+	return cfg, nil
+}
+
+// configError gives an error of loading or wiring its exit code.
+func configError(err error) error {
+	code := exitConfig
+	var problems *config.Problems
+	var field *bindings.FieldError
+	switch {
+	case errors.As(err, &problems):
+		if problems.Environment() {
+			code = exitEnvironment
+		}
+	case errors.As(err, &field) && field.Environment:
+		code = exitEnvironment
+	}
+	return &codeError{code: code, err: err}
+}
+
+// signalContext is done at the first SIGTERM or SIGINT. A second one ends the process at once.
+func signalContext(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	go func() {
+		defer signal.Stop(signals)
+		select {
+		case <-signals:
+			cancel()
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-signals:
+			os.Exit(exitFailed)
+		case <-parent.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		noun = stem + "ie"
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

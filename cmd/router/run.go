@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/eventrouter/router/internal/admin"
+	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/pipeline"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var paths []string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the router",
+		Long: "run reads the configuration, runs its tests, and routes until SIGTERM or SIGINT, at which it drains: it\n" +
+			"stops reading, finishes what is in flight, and acknowledges it. A second signal ends it at once.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signalContext(cmd.Context())
+			defer stop()
+			return a.runRouter(ctx, paths)
+		},
+	}
+	configFlag(cmd, &paths)
+	return cmd
+}
+
+// runRouter runs a configuration until ctx is done.
+func (a *app) runRouter(ctx context.Context, paths []string) error {
+	cfg, err := a.load(paths)
+	if err != nil {
+		return err
+	}
+	if results := runTests(cfg); failedTests(results) > 0 {
+		a.printTests(results)
+		return &codeError{code: exitConfig, err: fmt.Errorf("%s of the configuration failed; nothing was started",
+			count(failedTests(results), "test"))}
+	}
+	log, err := newLogger(cfg.Log, a.stderr)
+	if err != nil {
+		return &codeError{code: exitConfig, err: err}
+	}
+	defer func() { _ = log.Sync() }() // standard error may be a terminal, which cannot be synced
+	limitMemory(log)
+	in, err := a.build(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	defer ignoreHangups(log)()
+	return in.run(ctx)
+}
+
+// instance is a router that is built and not yet, or no longer, running.
+type instance struct {
+	cfg      *config.Config
+	log      *zap.Logger
+	wiring   *wiring
+	pipeline *pipeline.Pipeline
+	admin    *admin.Server
+}
+
+// build makes every part and binds every port. Nothing is read, written or answered yet.
+func (a *app) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
+	w, err := newWiring(cfg, log, a.stdout)
+	if err != nil {
+		return nil, configError(err)
+	}
+	in := &instance{cfg: cfg, log: log, wiring: w}
+	settings, err := w.settings()
+	if err == nil {
+		in.pipeline, err = pipeline.New(settings)
+	}
+	if err != nil {
+		closeSinks(context.Background(), settings.Sinks)
+		in.close()
+		return nil, configError(err)
+	}
+	if err := in.listenAdmin(); err != nil {
+		closeSinks(context.Background(), settings.Sinks)
+		in.close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// close releases what is left after run, or without it.
+func (in *instance) close() { in.wiring.close() }
+
+// run routes until ctx is done and what is in flight has come home.
+func (in *instance) run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- in.admin.Serve() }()
+	p := in.pipeline
+	stopping := context.AfterFunc(ctx, func() {
+		in.log.Info("stopping: no more is read, what is in flight is finished", zap.Int64("in_flight", inFlight(p.Ledger())))
+		in.admin.Stopping()
+	})
+	defer stopping()
+
+	in.log.Info("router started", zap.String("version", version), zap.String("admin", in.admin.Addr().String()),
+		zap.Int("sources", len(in.cfg.Sources)), zap.Int("sinks", len(in.cfg.Sinks)), zap.Int("routes", len(in.cfg.Routes)))
+	err := p.Run(ctx)
+	closeCtx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	err = errors.Join(err, in.admin.Close(closeCtx), <-served)
+	if err != nil {
+		in.log.Error("router stopped", zap.Error(err))
+		return &codeError{code: exitFailed, err: err, silent: true}
+	}
+	in.log.Info("router stopped", zap.Any("sinks", p.Ledger().Sinks))
+	return nil
+}
+
+func (in *instance) listenAdmin() error {
+	address := in.cfg.Admin.Listen
+	if address == "" {
+		address = defaultAdmin
+	}
+	var err error
+	in.admin, err = admin.Listen(address, admin.Settings{
+		Health: in.pipeline.Health, Ledger: in.pipeline.Ledger, Version: version, Log: in.log,
+	})
+	if err != nil {
+		return &codeError{code: exitEnvironment, err: fmt.Errorf("%s: admin.listen: %w", in.cfg.Pos("admin.listen"), err)}
+	}
+	return nil
+}
+
+func inFlight(l pipeline.Ledger) int64 {
+	n := l.Policies.InFlight
+	for _, s := range l.Sinks {
+		n += s.InFlight
+	}
+	return n
+}
+
+// ignoreHangups keeps SIGHUP from ending the process and returns what undoes it.
+func ignoreHangups(log *zap.Logger) func() {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				log.Warn("SIGHUP ignored: this version reads its configuration only at start; restart it to change it")
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+	}
+}
+
+// newLogger logs to standard error: text for people, JSON for machines.
+func newLogger(c config.Log, w io.Writer) (*zap.Logger, error) {
+	level := zapcore.InfoLevel
+	if c.Level != "" {
+		var err error
+		if level, err = zapcore.ParseLevel(c.Level); err != nil {
+			return nil, fmt.Errorf("log.level: %w", err)
+		}
+	}
+	format := c.Format
+	if format == "" {
+		format = "json"
+		if isTerminal(w) {
+			format = "text"
+		}
+	}
+	enc := zap.NewProductionEncoderConfig()
+	enc.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	enc.TimeKey = "time"
+	enc.EncodeDuration = zapcore.StringDurationEncoder
+	encoder := zapcore.NewJSONEncoder(enc)
+	if format == "text" {
+		enc.EncodeLevel = zapcore.CapitalLevelEncoder
+		encoder = zapcore.NewConsoleEncoder(enc)
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
+}
+
+// limitMemory keeps the garbage collector below nine tenths of the container's memory.
+func limitMemory(log *zap.Logger) {
+	if limit, err := memlimit.Set(); err == nil && limit > 0 {
+		log.Debug("memory limit set", zap.Int64("bytes", limit))
+	}
+}

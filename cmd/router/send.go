@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/internal/config"
+)
+
+// sendFlags are the flags of router send.
+type sendFlags struct {
+	paths                              []string
+	to, inline                         string
+	id, source, typ, subject, data, ct string
+	attributes                         []string
+	count                              int
+	timeout                            time.Duration
+}
+
+func (a *app) sendCommand() *cobra.Command {
+	var f sendFlags
+	cmd := &cobra.Command{
+		Use:   "send [EVENT...]",
+		Short: "Send events to a sink",
+		Long: "send delivers events to a sink of a configuration (--to), or to one described on the command line\n" +
+			"(--sink 'kafka: {brokers: [localhost:9092], topic: orders}'). Events come from files, from standard input\n" +
+			"with -, or are made of flags. It exits with 0 when the sink confirmed every one of them.",
+		Example: "  router send --sink 'nats: {url: nats://localhost:4222, subject: \"acme.{type}\"}' --type com.acme.hello --data '{\"a\":1}'\n" +
+			"  router send -c router.yaml --to bus event.json",
+		RunE: func(cmd *cobra.Command, args []string) error { return a.send(cmd.Context(), &f, args) },
+	}
+	configFlag(cmd, &f.paths)
+	flags := cmd.Flags()
+	flags.StringVar(&f.to, "to", "", "the sink of the configuration to send to")
+	flags.StringVar(&f.inline, "sink", "", "a sink, as YAML, instead of one of a configuration")
+	flags.StringVar(&f.id, "id", "", "id of the event (default a new UUID)")
+	flags.StringVar(&f.source, "source", "/router/send", "source of the event")
+	flags.StringVar(&f.typ, "type", "", "type of the event")
+	flags.StringVar(&f.subject, "subject", "", "subject of the event")
+	flags.StringVar(&f.data, "data", "", "data of the event; @FILE reads a file")
+	flags.StringVar(&f.ct, "content-type", "application/json", "datacontenttype of the event, if it has data")
+	flags.StringArrayVar(&f.attributes, "attribute", nil, "an extension attribute as NAME=VALUE; may be repeated")
+	flags.IntVar(&f.count, "count", 1, "how many events to make of the flags")
+	flags.DurationVar(&f.timeout, "timeout", 30*time.Second, "how long to try")
+	return cmd
+}
+
+// inlineName is the name of a sink that was given on the command line.
+const inlineName = "target"
+
+func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
+	usage := func(format string, args ...any) error {
+		return &codeError{code: exitConfig, err: fmt.Errorf(format, args...)}
+	}
+	if (f.to == "") == (f.inline == "") {
+		return usage("send: name a sink of the configuration with --to, or describe one with --sink")
+	}
+	events, err := a.eventsToSend(f, args)
+	if err != nil {
+		return err
+	}
+	cfg, name, err := a.sendConfig(f)
+	if err != nil {
+		return err
+	}
+	if _, ok := cfg.Sinks[name]; !ok {
+		return &codeError{code: exitConfig, err: unknownName("sink", name, cfg.SinkNames())}
+	}
+	w, err := newWiring(cfg, zap.NewNop(), a.stdout)
+	if err != nil {
+		return configError(err)
+	}
+	defer w.close()
+	sink, err := w.sink(name)
+	if err != nil {
+		return configError(w.locate("sinks."+name+"."+kindOfSink(cfg, name), err))
+	}
+	defer func() { _ = sink.Sink.Close(context.WithoutCancel(ctx)) }() // everything was confirmed, or its error told
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	if err := awaitSink(ctx, sink.Sink); err != nil {
+		return &codeError{code: exitEnvironment, err: fmt.Errorf("sink %s: %w", name, err)}
+	}
+	failed := sendAll(ctx, sink.Sink, events)
+	a.printSent(name, len(events), failed)
+	if len(failed) > 0 {
+		return &codeError{code: exitFailed, err: errors.Join(failed...), silent: true}
+	}
+	return nil
+}
+
+// sendConfig returns the configuration that has the sink, and the sink's name in it.
+func (a *app) sendConfig(f *sendFlags) (*config.Config, string, error) {
+	if f.inline == "" {
+		cfg, err := a.load(f.paths)
+		return cfg, f.to, err
+	}
+	// The rest of the file is what a configuration must state; nothing of it is used.
+	text := "x-send: true\nsources: { none: { http: { listen: '127.0.0.1:0', path: / } } }\n" +
+		"unmatched: drop\ndead_letter: drop\nroutes: [ { to: " + inlineName + " } ]\n" +
+		"sinks:\n  " + inlineName + ":\n    " + strings.ReplaceAll(strings.TrimSpace(f.inline), "\n", "\n    ") + "\n"
+	const path = "--sink"
+	env := config.Env{
+		LookupEnv: a.env.LookupEnv,
+		ReadDir:   func(string) ([]fs.DirEntry, error) { return nil, fs.ErrInvalid },
+		ReadFile: func(name string) ([]byte, error) {
+			if name == path {
+				return []byte(text), nil
+			}
+			return os.ReadFile(name)
+		},
+	}
+	cfg, err := config.Load([]string{path}, env)
+	if err != nil {
+		return nil, "", configError(err)
+	}
+	return cfg, inlineName, nil
+}
+
+// eventsToSend reads the events from files, or makes them of the flags.
+func (a *app) eventsToSend(f *sendFlags, args []string) ([]*envelope.Event, error) {
+	var events []*envelope.Event
+	if len(args) > 0 {
+		for _, path := range args {
+			read, err := a.readEvents(path)
+			if err != nil {
+				return nil, err
+			}
+			for _, s := range read {
+				events = append(events, s.Event)
+			}
+		}
+		return events, nil
+	}
+	if f.typ == "" {
+		return nil, &codeError{code: exitConfig, err: errors.New("send: name files with events, or make one with --type")}
+	}
+	for range f.count {
+		e, err := a.makeEvent(f)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+func (a *app) makeEvent(f *sendFlags) (*envelope.Event, error) {
+	e := &envelope.Event{ID: f.id, Source: f.source, Type: f.typ, Subject: f.subject}
+	if e.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, &codeError{code: exitFailed, err: err}
+		}
+		e.ID = id.String()
+	}
+	for _, pair := range f.attributes {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, &codeError{code: exitConfig, err: fmt.Errorf("send: --attribute %q is not NAME=VALUE", pair)}
+		}
+		e.Set(name, value, envelope.KindUntyped)
+	}
+	if f.data != "" {
+		e.Data, e.DataContentType = []byte(f.data), f.ct
+		if path, ok := strings.CutPrefix(f.data, "@"); ok {
+			var err error
+			if e.Data, err = readFile(path); err != nil {
+				return nil, &codeError{code: exitEnvironment, err: err}
+			}
+		}
+	}
+	if err := e.Validate(envelope.Options{}); err != nil {
+		return nil, &codeError{code: exitFailed, err: fmt.Errorf("send: %w", err)}
+	}
+	return e, nil
+}
+
+// awaitSink repeats Ready until it succeeds or ctx is done.
+func awaitSink(ctx context.Context, sink bindings.Sink) error {
+	for {
+		err := readySoon(ctx, sink, 5*time.Second)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.NewTimer(250 * time.Millisecond).C:
+		}
+	}
+}
+
+// sendAll sends the events in batches, repeats what failed and may be repeated, and returns what failed in the end.
+func sendAll(ctx context.Context, sink bindings.Sink, events []*envelope.Event) []error {
+	const batch = 256
+	var failed []error
+	for len(events) > 0 {
+		n := min(batch, len(events))
+		pending := events[:n]
+		events = events[n:]
+		for wait := 100 * time.Millisecond; len(pending) > 0; wait = min(2*wait, 5*time.Second) {
+			var again []*envelope.Event
+			err := sink.Send(ctx, pending)
+			for i, e := range pending {
+				cause := eventError(err, i, len(pending))
+				var permanent *bindings.PermanentError
+				switch {
+				case cause == nil:
+				case ctx.Err() != nil || errors.As(cause, &permanent):
+					failed = append(failed, fmt.Errorf("event %s: %w", e.ID, cause))
+				default:
+					again = append(again, e)
+				}
+			}
+			if pending = again; len(pending) > 0 {
+				select {
+				case <-ctx.Done():
+				case <-time.NewTimer(wait).C:
+				}
+			}
+		}
+	}
+	return failed
+}
+
+// eventError returns the error of the i-th of n events of a Send.
+func eventError(err error, i, n int) error {
+	var each bindings.BatchError
+	if errors.As(err, &each) && len(each) == n {
+		return each[i]
+	}
+	return err
+}
+
+func (a *app) printSent(name string, total int, failed []error) {
+	if a.json {
+		texts := []string{}
+		for _, err := range failed {
+			texts = append(texts, err.Error())
+		}
+		a.writeJSON(map[string]any{"ok": len(failed) == 0, "sink": name, "sent": total - len(failed), "failed": texts})
+		return
+	}
+	for _, err := range failed {
+		fmt.Fprintf(a.stderr, "router: %s\n", err)
+	}
+	fmt.Fprintf(a.stderr, "%d of %s confirmed\n", total-len(failed), count(total, "event"))
+}

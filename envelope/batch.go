@@ -1,0 +1,69 @@
+package envelope
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ParseJSONBatch decodes a JSON batch: add is called for every event of it and returns an event that was Reset.
+// Nothing of the batch is valid when it fails. Each event's Raw is its own part of msg. An empty batch is valid.
+// The error names the position of the event at fault, counted from 0, and wraps an AttributeError.
+func ParseJSONBatch(msg []byte, o Options, add func() *Event) error {
+	msg, err := withoutBOM(msg, o)
+	if err != nil {
+		return err
+	}
+	p := newParser(msg, o)
+	defer p.release()
+	if p.dec.PeekKind() != '[' {
+		if err := p.notObject(); !errors.Is(err, ErrNotCloudEvent) {
+			return err
+		}
+		return &AttributeError{Rule: "a batch must be a JSON array"}
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return syntaxError(err)
+	}
+	for i := 0; p.dec.PeekKind() != ']'; i++ {
+		if err := p.element(add); err != nil {
+			return fmt.Errorf("event %d of the batch: %w", i, err)
+		}
+	}
+	if _, err := p.dec.ReadToken(); err != nil {
+		return syntaxError(err)
+	}
+	return p.end()
+}
+
+// element reads the next event of a batch.
+func (p *parser) element(add func() *Event) error {
+	if p.dec.PeekKind() != '{' {
+		if _, err := p.value(); err != nil {
+			return err
+		}
+		return &AttributeError{Rule: "must be a JSON object"}
+	}
+	e := add()
+	if err := p.event(e); err != nil {
+		// A batch says of itself that it consists of events, so no element is merely "not a CloudEvent".
+		if errors.Is(err, ErrNotCloudEvent) {
+			return &AttributeError{Attribute: "specversion", Rule: ruleRequired}
+		}
+		return err
+	}
+	end := int(p.dec.InputOffset())
+	e.Raw, e.RawFormat = p.msg[p.start:end:end], FormatJSON
+	return nil
+}
+
+// AppendJSONBatch appends the events as a JSON batch.
+func AppendJSONBatch(dst []byte, events []*Event) []byte {
+	dst = append(dst, '[')
+	for i, e := range events {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendJSON(dst, e)
+	}
+	return append(dst, ']')
+}

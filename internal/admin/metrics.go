@@ -1,0 +1,75 @@
+package admin
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/eventrouter/router/pipeline"
+)
+
+// collector turns the pipeline's ledger into metrics when it is asked, so that the pipeline counts once.
+type collector struct {
+	settings Settings
+
+	build, events, malformed, unmatched, matched, outcomes, inFlight, drops, deadLetters, ready *prometheus.Desc
+}
+
+func newCollector(s Settings) *collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("router_"+name, help, labels, nil)
+	}
+	return &collector{
+		settings:    s,
+		build:       desc("build_info", "The running version; always 1.", "version"),
+		events:      desc("source_events_total", "Events a source brought.", "source"),
+		malformed:   desc("source_malformed_total", "Messages that were not CloudEvents.", "source"),
+		unmatched:   desc("source_unmatched_total", "Events that no route matched.", "source"),
+		matched:     desc("route_matched_total", "Events a route matched.", "route"),
+		outcomes:    desc("sink_outcomes_total", "Deliveries to a sink by how they ended.", "sink", "outcome"),
+		inFlight:    desc("sink_in_flight", "Deliveries to a sink without an outcome yet.", "sink"),
+		drops:       desc("drops_total", "Events a stated policy discarded.", "policy"),
+		deadLetters: desc("dead_letters_total", "Dead letters that were confirmed."),
+		ready:       desc("ready", "1 if the part is ready, 0 if not.", "part"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	gauge(c.build, 1, c.settings.Version)
+	l := c.settings.Ledger()
+	for _, s := range l.Sources {
+		counter(c.events, s.Events, s.Name)
+		counter(c.malformed, s.Malformed, s.Name)
+		counter(c.unmatched, s.Unmatched, s.Name)
+	}
+	for _, r := range l.Routes {
+		counter(c.matched, r.Matched, r.Name)
+	}
+	for _, s := range append(l.Sinks, pipeline.SinkFigures{Name: "", Legs: l.Policies}) {
+		counter(c.outcomes, s.Delivered, s.Name, "delivered")
+		counter(c.outcomes, s.DeadLettered, s.Name, "dead_lettered")
+		counter(c.outcomes, s.Dropped, s.Name, "dropped")
+		counter(c.outcomes, s.Rejected, s.Name, "rejected")
+		counter(c.outcomes, s.Returned, s.Name, "returned")
+		gauge(c.inFlight, s.InFlight, s.Name)
+	}
+	for policy, n := range l.Drops {
+		counter(c.drops, n, policy)
+	}
+	counter(c.deadLetters, l.DeadLetters)
+	for _, part := range c.settings.Health() {
+		var v int64
+		if part.Err == nil {
+			v = 1
+		}
+		gauge(c.ready, v, part.Name)
+	}
+}

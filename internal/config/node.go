@@ -1,0 +1,235 @@
+package config
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/eventrouter/router/routing"
+)
+
+// node is a value of a configuration file with its place. Aliases and merge keys are expanded and variables replaced;
+// what was written stays beside what it became.
+type node struct {
+	kind   routing.ValueKind
+	pos    routing.Pos
+	parent *node
+	key    string // the key in a parent that is a map
+	index  int    // the index in a parent that is a list
+
+	// text is a scalar as written, value the same after the replacement of variables.
+	text, value string
+	tag         string // the YAML type that a plain scalar has by its looks, such as !!int
+	quoted      bool
+	replaced    []replacement
+
+	// bad says that the value could not be read, which is recorded already.
+	bad bool
+	// wrong says that a mistake is recorded at this node, damaged that one is recorded here or below.
+	wrong, damaged bool
+	// secret says that the value was read into a secret.
+	secret bool
+
+	items  []*node
+	fields []*field
+}
+
+// field is a key of a map.
+type field struct {
+	key   string
+	pos   routing.Pos
+	value *node
+}
+
+// replacement is a variable and what it stood for.
+type replacement struct{ written, value string }
+
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// damage marks n and everything above it.
+func (n *node) damage() {
+	for ; n != nil && !n.damaged; n = n.parent {
+		n.damaged = true
+	}
+}
+
+// segment returns the part of a path that leads from the parent to n.
+func (n *node) segment() string {
+	switch {
+	case n.parent.kind == routing.List:
+		return "[" + strconv.Itoa(n.index) + "]"
+	case plainKey.MatchString(n.key):
+		return "." + n.key
+	}
+	return "[" + strconv.Quote(n.key) + "]"
+}
+
+// path returns the YAML path from the root, such as routes[2].when.type.
+func (n *node) path() string {
+	var parts []string
+	for ; n.parent != nil; n = n.parent {
+		parts = append(parts, n.segment())
+	}
+	var b strings.Builder
+	for i := len(parts) - 1; i >= 0; i-- {
+		b.WriteString(parts[i])
+	}
+	return strings.TrimPrefix(b.String(), ".")
+}
+
+// get returns the value of a key, nil if there is none.
+func (n *node) get(key string) *node {
+	if n == nil {
+		return nil
+	}
+	for _, f := range n.fields {
+		if f.key == key {
+			return f.value
+		}
+	}
+	return nil
+}
+
+// at walks down a list of keys, nil if one is absent.
+func (n *node) at(keys ...string) *node {
+	for _, k := range keys {
+		n = n.get(k)
+	}
+	return n
+}
+
+// nearest follows a path below n as far as it exists; exact tells whether that was to its end.
+func (n *node) nearest(path string) (found *node, exact bool) {
+	rest := path
+	if rest != "" && rest[0] != '[' {
+		rest = "." + rest
+	}
+	for rest != "" {
+		next, left := n.step(rest)
+		if next == nil {
+			return n, false
+		}
+		n, rest = next, left
+	}
+	return n, true
+}
+
+// step finds the child that a path leads to first, and what is left of the path behind it.
+func (n *node) step(path string) (child *node, rest string) {
+	if n.kind == routing.List {
+		number, rest, ok := strings.Cut(strings.TrimPrefix(path, "["), "]")
+		i, err := strconv.Atoi(number)
+		if !ok || err != nil || i < 0 || i >= len(n.items) {
+			return nil, ""
+		}
+		return n.items[i], rest
+	}
+	for _, f := range n.fields {
+		rest, ok := strings.CutPrefix(path, f.value.segment())
+		if !ok {
+			// A binding may name an unusual key, such as a header, without the quotes.
+			rest, ok = strings.CutPrefix(path, "."+f.key)
+		}
+		if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return f.value, rest
+		}
+	}
+	return nil, ""
+}
+
+// each calls visit for n and everything below it.
+func (n *node) each(visit func(*node)) {
+	visit(n)
+	for _, i := range n.items {
+		i.each(visit)
+	}
+	for _, f := range n.fields {
+		f.value.each(visit)
+	}
+}
+
+// broken reports whether anything at or below n could not be read.
+func (n *node) broken() bool {
+	bad := false
+	n.each(func(m *node) { bad = bad || m.bad })
+	return bad
+}
+
+// asValue returns the subtree in the form that the routing package reads.
+func (n *node) asValue() routing.Value { return n.valueAt(n.path()) }
+
+func (n *node) valueAt(path string) routing.Value {
+	v := routing.Value{Kind: n.kind, Pos: n.pos, Path: path, Scalar: n.value, Quoted: n.quoted}
+	for _, i := range n.items {
+		v.Items = append(v.Items, i.valueAt(path+i.segment()))
+	}
+	for _, f := range n.fields {
+		v.Fields = append(v.Fields, routing.Field{Key: f.key, Pos: f.pos, Value: f.value.valueAt(path + f.value.segment())})
+	}
+	return v
+}
+
+// quote shows a scalar as it was written, shortened.
+func (n *node) quote() string {
+	const most = 60
+	s := n.text
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// scrub takes out of a message what variables at or below n stood for, and puts what was written in its place.
+func (n *node) scrub(message string) string {
+	var all []replacement
+	n.each(func(m *node) { all = append(all, m.replaced...) })
+	if len(all) == 0 {
+		return message
+	}
+	return scrub(message, all)
+}
+
+// shortValue is up to which length a replaced value is taken out of messages only where it stands as a word of its
+// own, because it would be found everywhere.
+const shortValue = 3
+
+// scrub replaces in one pass, longest first, so that nothing is replaced twice.
+func scrub(message string, all []replacement) string {
+	var pairs []replacement
+	for _, r := range all {
+		pairs = append(pairs, r)
+		for _, part := range credentials(r.value) {
+			pairs = append(pairs, replacement{written: "…", value: part})
+		}
+	}
+	slices.SortStableFunc(pairs, func(a, b replacement) int { return cmp.Compare(len(b.value), len(a.value)) })
+	var oldnew, short []string
+	for _, r := range pairs {
+		quoted := strconv.Quote(r.value)
+		for _, v := range []string{quoted[1 : len(quoted)-1], r.value} {
+			if len(v) > shortValue {
+				oldnew = append(oldnew, v, r.written)
+			} else if v != "" {
+				short = append(short, v, r.written)
+			}
+		}
+	}
+	message = strings.NewReplacer(oldnew...).Replace(message)
+	for i := 0; i < len(short); i += 2 {
+		word := regexp.MustCompile(`(^|[^\pL\pN])` + regexp.QuoteMeta(short[i]) + `($|[^\pL\pN])`)
+		message = word.ReplaceAllString(message, "${1}"+strings.ReplaceAll(short[i+1], "$", "$$")+"${2}")
+	}
+	return message
+}
+
+// credentials returns the parts of a URL's user information: net/url quotes a URL that it cannot parse in pieces.
+func credentials(value string) []string {
+	_, rest, ok := strings.Cut(value, "://")
+	end := strings.LastIndexByte(rest, '@')
+	if !ok || end < 0 {
+		return nil
+	}
+	return append(strings.FieldsFunc(rest[:end], func(r rune) bool { return strings.ContainsRune(":/?#@", r) }), rest[:end])
+}

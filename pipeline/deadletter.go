@@ -1,0 +1,168 @@
+package pipeline
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/template"
+	"github.com/eventrouter/router/envelope"
+)
+
+var errUnmatched = errors.New("no route matches the event")
+
+// maxDeadLetterError bounds the error text of a dead letter in bytes.
+const maxDeadLetterError = 1024
+
+// malformedType is the type of the event that carries a message which was none.
+const malformedType = "io.eventrouter.malformed"
+
+// deadLetter turns a delivery that failed for good into one of its dead letter: the original event with the reason
+// as extension attributes. A message that could not be decoded becomes the data of an event, byte for byte.
+func deadLetter(p *Pipeline, d delivery, from *lane, cause error) delivery {
+	p.release(&d)
+	original := &d.batch.Events[d.index]
+	e := p.newEvent()
+	original.CopyTo(e)
+	e.Touch()
+	if original.Malformed != nil {
+		wrapMalformed(e)
+	}
+	now := time.Now().UTC()
+	first := now
+	if d.first != 0 {
+		first = time.Unix(0, d.first).UTC()
+	}
+	reason := bindings.ReasonRejected
+	if permanent, ok := errors.AsType[*bindings.PermanentError](cause); ok {
+		reason = permanent.Reason
+	}
+	set := func(name, value string, kind envelope.Kind) {
+		if value != "" {
+			e.Set(name, value, kind)
+		}
+	}
+	set("dlqreason", string(reason), envelope.KindString)
+	set("dlqcode", cleanText(codeOf(cause)), envelope.KindString)
+	set("dlqerror", cleanText(cause.Error()), envelope.KindString)
+	set("dlqattempts", strconv.Itoa(int(d.attempts)), envelope.KindInteger)
+	set("dlqfirst", first.Format(time.RFC3339Nano), envelope.KindTimestamp)
+	set("dlqlast", now.Format(time.RFC3339Nano), envelope.KindTimestamp)
+	if d.rule >= 0 {
+		set("dlqroute", d.plan.rules[d.rule].name, envelope.KindString)
+	}
+	e.Variant = "dead letter"
+	if from != nil {
+		set("dlqsink", from.sink.Name, envelope.KindString)
+		e.Variant = "dead letter of " + from.sink.Name
+	}
+	set("dlqorigin", origin(original), envelope.KindString)
+	return delivery{
+		batch: d.batch, event: e, own: true, plan: d.plan, index: d.index, rule: d.rule, counts: d.counts, dead: true,
+	}
+}
+
+// wrapMalformed gives the raw message the attributes that an event must have. The id is the message's place at its
+// source, so that a redelivery has the same one.
+func wrapMalformed(e *envelope.Event) {
+	e.Malformed = nil
+	e.ID = string(template.AppendPosition(nil, e))
+	if e.ID == "" {
+		e.ID = "unknown"
+	}
+	e.Source = "urn:router:source:" + e.Meta.SourceName
+	e.Type = malformedType
+	if e.DataContentType == "" {
+		e.DataContentType = "application/octet-stream"
+	}
+	e.DataKind = envelope.DataBinary
+}
+
+// origin tells where a dead letter's message came from.
+func origin(e *envelope.Event) string {
+	kind := e.Meta.Transport
+	if e.Meta.Stream != "" {
+		return "js:" + e.Meta.Stream + "#" + strconv.FormatInt(e.Meta.Position, 10)
+	}
+	return kind + ":" + string(template.AppendPosition(nil, e))
+}
+
+// cleanText makes a text fit for an attribute: valid UTF-8 without control characters, and short.
+func cleanText(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r <= 0x9f || r == utf8.RuneError || r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) <= maxDeadLetterError {
+		return s
+	}
+	cut := maxDeadLetterError
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut]
+}
+
+// heldBatches are batches with an event that a policy holds although no lane has it: a malformed message, an
+// unmatched event, a set that cannot be applied. They go back when the router stops.
+type heldBatches struct {
+	mu      sync.Mutex // guards what follows
+	batches map[*bindings.Batch][]*sinkCounts
+	closed  bool
+}
+
+// add keeps a batch; counts are those of its held events, one for each.
+func (h *heldBatches) add(b *bindings.Batch, counts []*sinkCounts) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		giveBack(b, counts)
+		return
+	}
+	if h.batches == nil {
+		h.batches = map[*bindings.Batch][]*sinkCounts{}
+	}
+	h.batches[b] = slices.Clone(counts)
+}
+
+func giveBack(b *bindings.Batch, counts []*sinkCounts) {
+	for _, c := range counts {
+		c.returned.Add(1)
+	}
+	b.Done(len(counts))
+}
+
+// releaseHeld gives back everything that a policy holds, so that a stop need not wait for it.
+func (p *Pipeline) releaseHeld() {
+	p.draining.Store(true)
+	p.held.mu.Lock()
+	p.held.closed = true
+	for b, counts := range p.held.batches {
+		giveBack(b, counts)
+	}
+	p.held.batches = nil
+	p.held.mu.Unlock()
+	for _, l := range p.lanes {
+		for _, s := range l.shards {
+			s.signal()
+		}
+	}
+}
+
+// reportHeld tells the operator of an event that now blocks its place at the source.
+func (p *Pipeline) reportHeld(l *lane, d *delivery, cause error) {
+	fields := []zap.Field{zap.String("origin", origin(&d.batch.Events[d.index])), zap.Error(cause)}
+	if l != nil {
+		fields = append(fields, zap.String("sink", l.sink.Name))
+	}
+	p.log.Error("event is held: it failed for good and the dead-letter policy says hold", fields...)
+}

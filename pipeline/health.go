@@ -1,0 +1,122 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/bindings"
+)
+
+// errConnecting is the state of a part that has not answered yet.
+var errConnecting = errors.New("not connected yet")
+
+// readyAttempt bounds one attempt to reach a broker, so that readyz can name what is wrong while it hangs.
+const readyAttempt = 10 * time.Second
+
+// Status is whether a source or sink is ready, and if not, why.
+type Status struct {
+	Name string // "sink bus", "source orders"
+	Err  error
+}
+
+// health is what readyz shows.
+type health struct {
+	mu    sync.Mutex // guards parts
+	parts []Status
+}
+
+func (h *health) set(name string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range h.parts {
+		if h.parts[i].Name == name {
+			h.parts[i].Err = err
+			return
+		}
+	}
+	h.parts = append(h.parts, Status{name, err})
+}
+
+// Health returns the state of every sink and source, sinks first, each in the order of the configuration. The router
+// is ready when none has an error.
+func (p *Pipeline) Health() []Status {
+	p.health.mu.Lock()
+	known := slices.Clone(p.health.parts)
+	p.health.mu.Unlock()
+	status := func(name string) Status {
+		for _, s := range known {
+			if s.Name == name {
+				return s
+			}
+		}
+		return Status{name, errConnecting}
+	}
+	var all []Status
+	for _, l := range p.lanes {
+		all = append(all, status("sink "+l.sink.Name))
+	}
+	for _, s := range p.settings.Sources {
+		all = append(all, status("source "+s.Name))
+	}
+	return all
+}
+
+// awaitSinks returns true once every sink is ready, false if ctx was done before.
+func (p *Pipeline) awaitSinks(ctx context.Context) bool {
+	var wg sync.WaitGroup
+	for _, l := range p.lanes {
+		name := "sink " + l.sink.Name
+		r, ok := l.sink.Sink.(bindings.Readier)
+		if !ok {
+			p.health.set(name, nil)
+			continue
+		}
+		wg.Go(func() {
+			if p.awaitReady(ctx, name, r) {
+				p.health.set(name, nil)
+			}
+		})
+	}
+	wg.Wait()
+	return ctx.Err() == nil
+}
+
+// awaitReady repeats Ready with back-off until it returns nil or ctx is done.
+func (p *Pipeline) awaitReady(ctx context.Context, name string, r bindings.Readier) bool {
+	var throttle logThrottle
+	for attempt := 1; ; attempt++ {
+		tryCtx, cancel := context.WithTimeout(ctx, readyAttempt)
+		err := r.Ready(tryCtx)
+		cancel()
+		if err == nil {
+			return true
+		}
+		p.health.set(name, err)
+		if ctx.Err() != nil {
+			return false
+		}
+		if throttle.allow(time.Now()) {
+			p.log.Warn("not ready, trying again", zap.String("part", name), zap.Error(err))
+		}
+		if !sleep(ctx, backoff(Retry{Initial: 200 * time.Millisecond, Max: 5 * time.Second}, attempt)) {
+			return false
+		}
+	}
+}
+
+// sleep waits for d; false if ctx was done before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,173 @@
+package pipeline
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// sinkCounts counts the legs of one sink. At every moment legs = delivered + dead-lettered + dropped + rejected +
+// returned + in flight.
+type sinkCounts struct {
+	legs, delivered, deadLettered, dropped, rejected, returned atomic.Int64
+}
+
+// sourceCounts counts the events of one source.
+type sourceCounts struct {
+	events, malformed, unmatched atomic.Int64
+}
+
+// sourceTally gathers one batch's figures before they are added at once.
+type sourceTally struct {
+	events, malformed, unmatched int64
+}
+
+func (c *sourceCounts) add(t *sourceTally) {
+	c.events.Add(t.events)
+	if t.malformed > 0 {
+		c.malformed.Add(t.malformed)
+	}
+	if t.unmatched > 0 {
+		c.unmatched.Add(t.unmatched)
+	}
+}
+
+// stats are a pipeline's figures. They outlive every plan.
+type stats struct {
+	sourceNames, sinkNames []string
+	sources                []sourceCounts
+	sinks                  []sinkCounts
+	// policy counts events that end without a sink of their own: malformed, unmatched, rejected.
+	policy      sinkCounts
+	deadLetters atomic.Int64
+
+	mu     sync.Mutex // guards the maps; their values are atomic
+	routes map[string]*atomic.Int64
+	order  []string
+	drops  map[string]*atomic.Int64
+}
+
+func newStats(s Settings) *stats {
+	st := &stats{
+		sources: make([]sourceCounts, len(s.Sources)), sinks: make([]sinkCounts, len(s.Sinks)),
+		routes: map[string]*atomic.Int64{}, drops: map[string]*atomic.Int64{},
+	}
+	for _, src := range s.Sources {
+		st.sourceNames = append(st.sourceNames, src.Name)
+	}
+	for _, sink := range s.Sinks {
+		st.sinkNames = append(st.sinkNames, sink.Name)
+	}
+	return st
+}
+
+// route returns the counter of a route, the same one for the same name.
+func (s *stats) route(name string) *atomic.Int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.routes[name]
+	if c == nil {
+		c = new(atomic.Int64)
+		s.routes[name] = c
+		s.order = append(s.order, name)
+	}
+	return c
+}
+
+// dropped counts an event that a stated policy discarded.
+func (s *stats) dropped(policy string) {
+	s.mu.Lock()
+	c := s.drops[policy]
+	if c == nil {
+		c = new(atomic.Int64)
+		s.drops[policy] = c
+	}
+	s.mu.Unlock()
+	c.Add(1)
+}
+
+func (s *stats) inFlight() int64 {
+	n := s.policy.snapshot().InFlight
+	for i := range s.sinks {
+		n += s.sinks[i].snapshot().InFlight
+	}
+	return n
+}
+
+// Legs are the outcomes of the deliveries to one sink. Returned are those that were pending when the router stopped:
+// their events stay at the source.
+type Legs struct {
+	Legs         int64 `json:"legs"`
+	Delivered    int64 `json:"delivered"`
+	DeadLettered int64 `json:"dead_lettered"`
+	Dropped      int64 `json:"dropped"`
+	Rejected     int64 `json:"rejected,omitempty"`
+	Returned     int64 `json:"returned,omitempty"`
+	InFlight     int64 `json:"in_flight"`
+}
+
+// snapshot reads the outcomes before the total, so that what is in flight is never negative.
+func (c *sinkCounts) snapshot() Legs {
+	l := Legs{
+		Delivered: c.delivered.Load(), DeadLettered: c.deadLettered.Load(), Dropped: c.dropped.Load(),
+		Rejected: c.rejected.Load(), Returned: c.returned.Load(),
+	}
+	l.Legs = c.legs.Load()
+	l.InFlight = l.Legs - l.Delivered - l.DeadLettered - l.Dropped - l.Rejected - l.Returned
+	return l
+}
+
+// SourceFigures are what a source brought.
+type SourceFigures struct {
+	Name      string `json:"name"`
+	Events    int64  `json:"events"`
+	Malformed int64  `json:"malformed"`
+	Unmatched int64  `json:"unmatched"`
+}
+
+// SinkFigures are what became of a sink's deliveries.
+type SinkFigures struct {
+	Name string `json:"name"`
+	Legs
+}
+
+// RouteFigures is how many events a route matched.
+type RouteFigures struct {
+	Name    string `json:"name"`
+	Matched int64  `json:"matched"`
+}
+
+// Ledger is the balance of a pipeline. Drops are counted by the policy that dropped: "unmatched", "dead_letter" or
+// "route NAME".
+type Ledger struct {
+	Sources  []SourceFigures  `json:"sources"`
+	Routes   []RouteFigures   `json:"routes"`
+	Sinks    []SinkFigures    `json:"sinks"`
+	Policies Legs             `json:"policies"`
+	Drops    map[string]int64 `json:"drops"`
+	// DeadLetters is how many dead letters were confirmed.
+	DeadLetters int64 `json:"dead_letters"`
+}
+
+// Ledger returns the figures as they are now.
+func (p *Pipeline) Ledger() Ledger {
+	s := p.stats
+	l := Ledger{Drops: map[string]int64{}, DeadLetters: s.deadLetters.Load(), Policies: s.policy.snapshot()}
+	for i := range s.sinks {
+		l.Sinks = append(l.Sinks, SinkFigures{s.sinkNames[i], s.sinks[i].snapshot()})
+	}
+	for i := range s.sources {
+		c := &s.sources[i]
+		l.Sources = append(l.Sources, SourceFigures{
+			s.sourceNames[i], c.events.Load(), c.malformed.Load(), c.unmatched.Load(),
+		})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range s.order {
+		l.Routes = append(l.Routes, RouteFigures{name, s.routes[name].Load()})
+	}
+	for name, c := range s.drops {
+		l.Drops[name] = c.Load()
+	}
+	return l
+}

@@ -1,0 +1,98 @@
+package routing
+
+import (
+	"hash/maphash"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/eventrouter/router/envelope"
+)
+
+// hashIndex finds the postings of an exact value, open addressing with linear probing. Its seed is random, so that
+// nobody can choose values that collide.
+type hashIndex struct {
+	seed    maphash.Seed
+	mask    uint64
+	buckets []bucket
+	keys    []hashKey
+}
+
+// bucket holds some bits of a key's hash, so that most misses are found without touching the key.
+type bucket struct {
+	tag uint32
+	// key is the number of a key plus one; zero is an empty bucket.
+	key int32
+}
+
+type hashKey struct {
+	text     string
+	slot     int32
+	postings span
+}
+
+// foldSlot keeps folded values apart from exact ones in the same index.
+func foldSlot(slot int32) int32 { return ^slot }
+
+func newHashIndex(seed maphash.Seed, keys []hashKey) *hashIndex {
+	size := 1
+	for size < 2*len(keys) {
+		size *= 2
+	}
+	h := &hashIndex{seed: seed, mask: uint64(size - 1), buckets: make([]bucket, size), keys: keys}
+	for i := range keys {
+		sum := spread(maphash.String(seed, keys[i].text), keys[i].slot)
+		at := sum & h.mask
+		for h.buckets[at].key != 0 {
+			at = (at + 1) & h.mask
+		}
+		h.buckets[at] = bucket{tag: uint32(sum >> 32), key: int32(i + 1)}
+	}
+	return h
+}
+
+// spread makes the hash of a value depend on its attribute.
+func spread(sum uint64, slot int32) uint64 { return sum ^ uint64(uint32(slot))*0x9e3779b97f4a7c15 }
+
+// find returns the postings of a value whose hash is known, an empty span if there are none.
+func (h *hashIndex) find(text string, slot int32, sum uint64) span {
+	sum = spread(sum, slot)
+	tag := uint32(sum >> 32)
+	for at := sum & h.mask; ; at = (at + 1) & h.mask {
+		b := h.buckets[at]
+		if b.key == 0 {
+			return span{}
+		}
+		if b.tag != tag {
+			continue
+		}
+		if k := &h.keys[b.key-1]; k.slot == slot && k.text == text {
+			return k.postings
+		}
+	}
+}
+
+// findBytes is find for a text in a buffer, whose hash it makes.
+func (h *hashIndex) findBytes(text []byte, slot int32) span {
+	// The string lives only for the call, in which nobody writes to the buffer.
+	return h.find(envelope.String(text), slot, maphash.Bytes(h.seed, text))
+}
+
+// appendFolded appends a form of s that two texts share exactly if strings.EqualFold says they are equal: every
+// character is replaced by the smallest of those that fold to each other.
+func appendFolded(dst []byte, s string) []byte {
+	for _, r := range s {
+		if r < utf8.RuneSelf && r != 'K' && r != 'k' && r != 'S' && r != 's' {
+			if r >= 'a' && r <= 'z' {
+				r -= 'a' - 'A'
+			}
+			dst = append(dst, byte(r))
+			continue
+		}
+		smallest := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			smallest = min(smallest, f)
+		}
+		dst = utf8.AppendRune(dst, smallest)
+	}
+	return dst
+}

@@ -1,0 +1,347 @@
+package routing
+
+import (
+	"hash/maphash"
+	"slices"
+
+	"github.com/eventrouter/router/routing/cesql"
+)
+
+// The index finds candidates: the rules one of whose necessary predicates, their access, holds for an event. What
+// the access does not say is checked for each candidate (Scratch.try). Whatever is in the index only decides how much
+// there is to check, never what matches.
+
+// posting leads from a key of the index to an entry. It holds what refuses most candidates without touching them.
+type posting struct {
+	entry int32
+	// from is the only source of the rule, or fromAny, or fromList.
+	from int32
+	// guard is the slot of another attribute that the rule compares with one value, whose hash is sum; -1 for none.
+	guard int32
+	sum   uint32
+}
+
+// slotIndex is what an event's value of one attribute is looked up in.
+type slotIndex struct {
+	// hashed says that the value's hash is needed: for exact, or for guards.
+	hashed, exact  bool
+	fold           bool
+	prefix, suffix *radix
+	exists         span
+}
+
+// index is the immutable index of a table.
+type index struct {
+	seed     maphash.Seed
+	slots    []slotIndex
+	hash     *hashIndex
+	postings []posting
+	// scan are the entries without any access that listen to every source; scanFrom those that listen to some.
+	scan      span
+	scanFrom  []span
+	scansFrom bool
+	// longestFold is the longest folded key: values that are much longer cannot equal any.
+	longestFold int
+}
+
+// keyKind is a kind of access. The better ones come first.
+type keyKind uint8
+
+const (
+	byValue keyKind = iota
+	byPrefix
+	bySuffix
+	byFold
+	byExists
+	byScan
+	byScanFrom
+)
+
+// key is one way into the index.
+type key struct {
+	kind keyKind
+	slot int32
+	text string
+}
+
+// indexer builds an index in three steps: count how many predicates share each key, choose for every rule the keys
+// with the fewest, and lay out the postings by key.
+type indexer struct {
+	table *Table
+	lower *lowerer
+	ids   map[key]int32
+	keys  []key
+	fans  []int32
+	// posts are the postings in the order of the rules, owners their keys.
+	posts  []posting
+	owners []int32
+	folded []byte
+	// found are the covers of all leaves, in the order in which counting visits them; ends is where each leaf's end,
+	// and from where the next leaf's begin. arena holds their ids.
+	found []cover
+	ends  []int32
+	from  int32
+	arena []int32
+}
+
+func newIndexer(t *Table, l *lowerer) *indexer {
+	n := len(t.rules)
+	t.preds, t.entries = make([]pred, 0, n+n/2), make([]entry, 0, n)
+	return &indexer{
+		table: t, lower: l, ids: make(map[key]int32, 2*n), keys: make([]key, 0, 2*n), fans: make([]int32, 0, 2*n),
+		posts: make([]posting, 0, n), owners: make([]int32, 0, n),
+		found: make([]cover, 0, 2*n), ends: make([]int32, 0, 2*n), arena: make([]int32, 0, 2*n),
+	}
+}
+
+// id numbers a key.
+func (x *indexer) id(k key) int32 {
+	id, ok := x.ids[k]
+	if !ok {
+		id = int32(len(x.keys))
+		x.ids[k] = id
+		x.keys = append(x.keys, k)
+		x.fans = append(x.fans, 0)
+	}
+	return id
+}
+
+// count adds the keys of all predicates that could become an access.
+func (x *indexer) count(preds []pred) {
+	for i := range preds {
+		p := &preds[i]
+		if p.group != nil {
+			x.count(p.group.parts)
+			continue
+		}
+		first := len(x.found)
+		x.covers(p)
+		for _, c := range x.found[first:] {
+			for _, id := range c.ids {
+				x.fans[id]++
+			}
+		}
+		x.ends = append(x.ends, int32(len(x.found)))
+	}
+}
+
+// next returns the covers of the next leaf. Choosing visits all leaves in the order of counting, so that no key has
+// to be looked up twice.
+func (x *indexer) next() []cover {
+	from, to := x.from, x.ends[0]
+	x.from, x.ends = to, x.ends[1:]
+	return x.found[from:to]
+}
+
+// cover is a set of keys of which an event hits at least one whenever a predicate holds. It is exact if hitting one
+// means that the predicate holds.
+type cover struct {
+	ids   []int32
+	exact bool
+}
+
+// covers appends the ways to index a leaf to found: none for what is negated or in the payload.
+func (x *indexer) covers(p *pred) {
+	if p.neg || p.data {
+		return
+	}
+	switch p.op {
+	case opEqual:
+		x.coverValues(byValue, p)
+	case opPrefix:
+		x.coverValues(byPrefix, p)
+	case opSuffix:
+		x.coverValues(bySuffix, p)
+	case opFold:
+		x.folded = appendFolded(x.folded[:0], p.test.values[0])
+		x.cover(key{byFold, p.slot, string(x.folded)}, true)
+	case opExists:
+		x.cover(key{kind: byExists, slot: p.slot}, true)
+	case opGlob:
+		prefix, suffix := p.test.glob.literals()
+		x.coverAffixes(p.slot, prefix, suffix)
+	case opRegex:
+		x.coverAffixes(p.slot, p.test.regex.prefix, "")
+	case opCompare:
+		x.coverAffixes(p.slot, "", "")
+	case opCESQL:
+		x.coverConjuncts(p)
+	}
+}
+
+// cover adds a cover of one key.
+func (x *indexer) cover(k key, exact bool) {
+	x.arena = append(x.arena, x.id(k))
+	x.found = append(x.found, cover{ids: x.arena[len(x.arena)-1:], exact: exact})
+}
+
+// coverList adds a cover of several keys.
+func (x *indexer) coverList(kind keyKind, slot int32, values []string, exact bool) {
+	start := len(x.arena)
+	for _, v := range values {
+		x.arena = append(x.arena, x.id(key{kind, slot, v}))
+	}
+	x.found = append(x.found, cover{ids: x.arena[start:], exact: exact})
+}
+
+func (x *indexer) coverValues(kind keyKind, p *pred) {
+	if p.test == nil {
+		x.cover(key{kind, p.slot, p.text}, true)
+		return
+	}
+	x.coverList(kind, p.slot, p.test.values, true)
+}
+
+// coverAffixes indexes a pattern by the literal text at its ends, or else by the attribute being there at all.
+func (x *indexer) coverAffixes(slot int32, prefix, suffix string) {
+	if prefix != "" {
+		x.cover(key{byPrefix, slot, prefix}, false)
+	}
+	if suffix != "" {
+		x.cover(key{bySuffix, slot, suffix}, false)
+	}
+	if prefix == "" && suffix == "" {
+		x.cover(key{kind: byExists, slot: slot}, false)
+	}
+}
+
+// coverConjuncts indexes an expression by what it implies.
+func (x *indexer) coverConjuncts(p *pred) {
+	for _, c := range p.test.expr.Conjuncts() {
+		kind, ok := conjunctKind(c.Op)
+		if !ok || slices.Contains(c.Values, "") {
+			continue
+		}
+		slot := x.lower.attr(c.Attribute)
+		if kind == byExists {
+			x.cover(key{kind: byExists, slot: slot}, false)
+		} else {
+			x.coverList(kind, slot, c.Values, false)
+		}
+	}
+}
+
+// conjunctKind translates what an expression implies.
+func conjunctKind(o cesql.Op) (keyKind, bool) {
+	switch o {
+	case cesql.Equal, cesql.In:
+		return byValue, true
+	case cesql.Prefix:
+		return byPrefix, true
+	case cesql.Suffix:
+		return bySuffix, true
+	case cesql.Exists:
+		return byExists, true
+	}
+	return 0, false
+}
+
+// fanout estimates how many rules an event that hits the cover leads to: the rules that share its most crowded key,
+// weighted by how often events hit keys of that kind.
+func (x *indexer) fanout(c cover) int {
+	worst := 0
+	for _, id := range c.ids {
+		k := &x.keys[id]
+		weight := [...]int{byValue: 2, byPrefix: 8, bySuffix: 8, byFold: 3, byExists: 1 << 10}[k.kind]
+		if (k.kind == byPrefix || k.kind == bySuffix) && len(k.text) < 3 {
+			weight *= 4
+		}
+		worst = max(worst, weight*int(x.fans[id]))
+	}
+	return worst
+}
+
+// access chooses the best cover of a predicate; ok is false where only a scan will do. exact is false for everything
+// but leaves and alternatives of leaves.
+func (x *indexer) access(p *pred) (best cover, fanout int, ok bool) {
+	switch {
+	case p.op == opAny && p.group != nil:
+		return x.accessAny(p.group.parts)
+	case p.group != nil:
+		i, c, fanout := x.choose(p.group.parts)
+		c.exact = false
+		return c, fanout, i >= 0
+	}
+	for _, c := range x.next() {
+		if f := x.fanout(c); !ok || f < fanout {
+			best, fanout, ok = c, f, true
+		}
+	}
+	return best, fanout, ok
+}
+
+// accessAny joins the covers of alternatives: every one of them needs an access.
+func (x *indexer) accessAny(parts []pred) (all cover, fanout int, ok bool) {
+	all.exact, ok = true, len(parts) > 0
+	for i := range parts {
+		c, f, has := x.access(&parts[i])
+		ok = ok && has
+		all.ids = append(all.ids, c.ids...)
+		all.exact = all.exact && c.exact
+		fanout += f
+	}
+	return all, fanout, ok
+}
+
+// choose returns the predicate of a conjunction with the best access, -1 if there is none.
+func (x *indexer) choose(parts []pred) (best int, c cover, fanout int) {
+	best = -1
+	for i := range parts {
+		if k, f, ok := x.access(&parts[i]); ok && (best < 0 || f < fanout) {
+			best, c, fanout = i, k, f
+		}
+	}
+	return best, c, fanout
+}
+
+// rule adds one rule to the index.
+func (x *indexer) rule(n int32, preds []pred) {
+	at, c, _ := x.choose(preds)
+	origin := &x.table.from[n]
+	post := posting{from: origin.only, guard: -1}
+	if at < 0 {
+		post.entry = x.table.add(n, preds, -1)
+		x.scan(post, origin)
+		return
+	}
+	x.guard(&post, preds, at)
+	if !c.exact {
+		at = -1
+	}
+	post.entry = x.table.add(n, preds, at)
+	for _, id := range c.ids {
+		x.post(id, post)
+	}
+}
+
+func (x *indexer) post(id int32, p posting) {
+	x.posts = append(x.posts, p)
+	x.owners = append(x.owners, id)
+}
+
+// scan files an entry that has to be tried for every event, at least only for those of its sources.
+func (x *indexer) scan(p posting, o *origin) {
+	switch o.only {
+	case fromAny:
+		x.post(x.id(key{kind: byScan}), p)
+	case fromList:
+		for _, source := range o.list {
+			x.post(x.id(key{kind: byScanFrom, slot: source}), p)
+		}
+	default:
+		x.post(x.id(key{kind: byScanFrom, slot: o.only}), p)
+	}
+}
+
+// guard looks for another exact predicate of the conjunction.
+func (x *indexer) guard(post *posting, preds []pred, access int) {
+	for i := range preds {
+		p := &preds[i]
+		if i != access && p.op == opEqual && !p.neg && p.test == nil && p.group == nil {
+			post.guard = p.slot
+			post.sum = uint32(maphash.String(x.table.index.seed, p.text))
+			x.table.index.slots[p.slot].hashed = true
+			return
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package routing
+
+import (
+	"hash/maphash"
+	"slices"
+
+	"github.com/eventrouter/router/envelope"
+)
+
+// Match returns the numbers of the rules that match e from that source, in file order and only up to the first one
+// that stops. The slice belongs to s and is valid until its next use. With [AnySource] every rule is asked, whatever
+// its From. Match does not allocate once s has met its longest result, but for what reading the payload needs.
+//
+// Rules that read the payload are tried last, and only those that a stop has not cut off.
+func (t *Table) Match(s *Scratch, source int, e *envelope.Event) []int32 {
+	s.begin(t, source, e)
+	s.load()
+	ix := &t.index
+	s.tryAll(ix.scan)
+	if ix.scansFrom {
+		s.tryScanFrom()
+	}
+	for _, slot := range s.present {
+		s.lookUp(slot, &ix.slots[slot])
+	}
+	s.finish()
+	return s.matched
+}
+
+// load copies the attributes of the event that any rule asks for into their slots.
+func (s *Scratch) load() {
+	e, used := s.event, s.table.coreUsed
+	for slot := int32(0); used != 0; slot, used = slot+1, used>>1 {
+		if used&1 == 0 {
+			continue
+		}
+		if text := coreText(e, slot); text != "" {
+			s.put(slot, text)
+		}
+	}
+	if len(s.table.attrNames) == len(coreSlots) {
+		return
+	}
+	for i := range e.NumExtensions() {
+		a := e.Extension(i)
+		slot, ok := s.table.extension(a.Name)
+		if ok && s.attrs[slot].stamp != s.now { // the first of a name counts, as in Event.Get
+			s.put(slot, a.Value)
+		}
+	}
+}
+
+// coreText returns the attribute of a slot of coreSlots; empty means absent.
+func coreText(e *envelope.Event, slot int32) string {
+	switch slot {
+	case 0:
+		return e.ID
+	case 1:
+		return e.Source
+	case 2:
+		return e.Type
+	case 3:
+		return e.Subject
+	case 4:
+		return e.Time
+	case 5:
+		return e.DataContentType
+	case 6:
+		return e.DataSchema
+	}
+	return envelope.SpecVersion
+}
+
+// fewNames is up to where comparing names one by one is quicker than a map.
+const fewNames = 8
+
+// extension returns the slot of an extension attribute that any rule asks for.
+func (t *Table) extension(name string) (int32, bool) {
+	if len(t.attrNames) > len(coreSlots)+fewNames {
+		slot, ok := t.attrs[name]
+		return slot, ok
+	}
+	for i := len(coreSlots); i < len(t.attrNames); i++ {
+		if t.attrNames[i] == name {
+			return int32(i), true
+		}
+	}
+	return 0, false
+}
+
+// put fills a slot. The hash is made here because guards compare it before the slot's own turn.
+func (s *Scratch) put(slot int32, text string) {
+	v := &s.attrs[slot]
+	v.stamp, v.text = s.now, text
+	if s.table.index.slots[slot].hashed {
+		v.sum = maphash.String(s.table.index.seed, text)
+	}
+	s.present = append(s.present, slot)
+}
+
+// lookUp tries what the index has for the event's value of one attribute.
+func (s *Scratch) lookUp(slot int32, ix *slotIndex) {
+	v := &s.attrs[slot]
+	if ix.exact {
+		if found := s.table.index.hash.find(v.text, slot, v.sum); found.from < found.to {
+			s.tryAll(found)
+		}
+	}
+	if ix.prefix != nil {
+		ix.prefix.walkPrefix(v.text, s)
+	}
+	if ix.suffix != nil {
+		ix.suffix.walkSuffix(v.text, s)
+	}
+	if ix.fold {
+		s.lookUpFolded(slot, v.text)
+	}
+	if ix.exists.from < ix.exists.to {
+		s.tryAll(ix.exists)
+	}
+}
+
+// lookUpFolded tries the entries that compare without regard to case.
+func (s *Scratch) lookUpFolded(slot int32, text string) {
+	ix := &s.table.index
+	if len(text) > 3*ix.longestFold { // one folded byte stands for at most three: the Kelvin sign folds to K
+		return
+	}
+	s.folded = appendFolded(s.folded[:0], text)
+	s.tryAll(ix.hash.findBytes(s.folded, foldSlot(slot)))
+}
+
+// tryScanFrom tries the entries that only their source leads to.
+func (s *Scratch) tryScanFrom() {
+	ix := &s.table.index
+	if s.source != AnySource {
+		if int(s.source) < len(ix.scanFrom) {
+			s.tryAll(ix.scanFrom[s.source])
+		}
+		return
+	}
+	for _, found := range ix.scanFrom {
+		s.tryAll(found)
+	}
+}
+
+// tryAll tries candidates, and passes over those that their posting alone refuses.
+func (s *Scratch) tryAll(found span) {
+	for i := found.from; i < found.to; i++ {
+		p := &s.table.index.postings[i]
+		if p.guard >= 0 {
+			if v := &s.attrs[p.guard]; v.stamp != s.now || uint32(v.sum) != p.sum {
+				continue
+			}
+		}
+		if p.from >= 0 && p.from != s.source && s.source != AnySource {
+			continue
+		}
+		s.try(p.entry)
+	}
+}
+
+// try checks what an entry leaves open, and puts it off if the payload has to be read for it.
+func (s *Scratch) try(n int32) {
+	t := s.table
+	e := &t.entries[n]
+	if e.rule > s.limit || !s.holdsAll(t.preds[e.first:e.lazy]) {
+		return
+	}
+	if s.seen[e.rule] == s.now || !t.from[e.rule].admits(s.source) {
+		return
+	}
+	if e.lazy < e.end {
+		s.deferred = append(s.deferred, n)
+		return
+	}
+	s.accept(e.rule)
+}
+
+func (s *Scratch) holdsAll(preds []pred) bool {
+	for i := range preds {
+		if !s.holds(&preds[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Scratch) accept(rule int32) {
+	s.seen[rule] = s.now
+	s.matched = append(s.matched, rule)
+	if s.table.rules[rule].Stop {
+		s.limit = min(s.limit, rule)
+	}
+}
+
+// finish tries the entries that read the payload in the order of their rules, sorts the result and applies stop.
+func (s *Scratch) finish() {
+	t := s.table
+	if len(s.deferred) > 0 {
+		slices.SortFunc(s.deferred, func(a, b int32) int {
+			return cmpInt(int(t.entries[a].rule), int(t.entries[b].rule))
+		})
+		for _, n := range s.deferred {
+			e := &t.entries[n]
+			if e.rule <= s.limit && s.seen[e.rule] != s.now && s.holdsAll(t.preds[e.lazy:e.end]) {
+				s.accept(e.rule)
+			}
+		}
+	}
+	if len(s.matched) > 1 {
+		slices.Sort(s.matched)
+	}
+	if s.limit < int32(len(t.rules)) {
+		if end, found := slices.BinarySearch(s.matched, s.limit); found {
+			s.matched = s.matched[:end+1]
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package routing
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/eventrouter/router/envelope"
+)
+
+// pred is a predicate of a compiled rule, in negation normal form: only leaves are negated. That a missing attribute
+// makes a leaf false before it is negated keeps "not" of it true, as the rules want.
+type pred struct {
+	op  op
+	neg bool
+	// data says that slot numbers a JSON path, not an attribute; lazy says that the predicate or one inside it does.
+	data, lazy bool
+	slot       int32
+	// text is the value of the commonest leaves (equal, prefix or suffix of an attribute with one value), which then
+	// have no test: matching them touches nothing else.
+	text  string
+	test  *test
+	group *group
+}
+
+// group holds the parts of an opAll or opAny.
+type group struct{ parts []pred }
+
+// lowerer turns conditions into predicates and numbers the attributes and paths they use.
+type lowerer struct {
+	attrs     map[string]int32
+	attrNames []string
+	paths     map[string]int32
+	pathList  []*envelope.Path
+}
+
+func newLowerer() *lowerer {
+	l := &lowerer{attrs: map[string]int32{}, paths: map[string]int32{}}
+	for _, name := range coreSlots {
+		l.attr(name)
+	}
+	return l
+}
+
+func (l *lowerer) attr(name string) int32 {
+	slot, ok := l.attrs[name]
+	if !ok {
+		slot = int32(len(l.attrNames))
+		l.attrs[name] = slot
+		l.attrNames = append(l.attrNames, name)
+	}
+	return slot
+}
+
+func (l *lowerer) path(text string, p *envelope.Path) int32 {
+	slot, ok := l.paths[text]
+	if !ok {
+		slot = int32(len(l.pathList))
+		l.paths[text] = slot
+		l.pathList = append(l.pathList, p)
+	}
+	return slot
+}
+
+// condition returns the predicates that all have to hold, cheapest first.
+func (l *lowerer) condition(c *Condition) []pred {
+	if c == nil {
+		return nil
+	}
+	p := l.lower(c.root, false)
+	if p.op == opAll {
+		return p.group.parts
+	}
+	return []pred{p}
+}
+
+func (l *lowerer) lower(n *node, neg bool) pred {
+	switch n.op {
+	case opNot:
+		return l.lower(n.kids[0], !neg)
+	case opAll, opAny:
+		return l.combine(n, neg)
+	}
+	p := pred{op: n.op, neg: neg, test: n.test}
+	switch {
+	case n.op == opCESQL:
+	case n.data != nil:
+		p.data, p.lazy, p.slot = true, true, l.path(n.attr, n.data)
+	default:
+		p.slot = l.attr(n.attr)
+		if len(n.test.values) == 1 && (n.op == opEqual || n.op == opPrefix || n.op == opSuffix) {
+			p.text, p.test = n.test.values[0], nil
+		}
+	}
+	return p
+}
+
+// combine lowers the parts, dissolves combinations of the same kind into their parent and sorts by cost.
+func (l *lowerer) combine(n *node, neg bool) pred {
+	o := n.op
+	if neg {
+		o = opAll + opAny - o // De Morgan
+	}
+	g := &group{parts: make([]pred, 0, len(n.kids))}
+	lazy := false
+	for _, kid := range n.kids {
+		p := l.lower(kid, neg)
+		lazy = lazy || p.lazy
+		if p.op == o {
+			g.parts = append(g.parts, p.group.parts...)
+		} else {
+			g.parts = append(g.parts, p)
+		}
+	}
+	if len(g.parts) == 1 {
+		return g.parts[0]
+	}
+	slices.SortStableFunc(g.parts, func(a, b pred) int { return cmpInt(a.cost(), b.cost()) })
+	return pred{op: o, lazy: lazy, group: g}
+}
+
+// cost ranks predicates by how long they take; what reads the payload comes last.
+func (p *pred) cost() int {
+	switch {
+	case p.lazy:
+		return 6
+	case p.op == opCESQL:
+		return 5
+	case p.op == opAll, p.op == opAny:
+		return 4
+	case p.op == opRegex, p.op == opGlob:
+		return 3
+	case p.op == opCompare, p.op == opFold:
+		return 2
+	case p.test != nil:
+		return 1
+	}
+	return 0
+}
+
+// admits applies a leaf to the text of an attribute that is present.
+func (p *pred) admits(text string) bool {
+	if p.test != nil {
+		return p.test.holds(value{text: text, kind: envelope.PathString, present: true})
+	}
+	switch p.op {
+	case opPrefix:
+		return strings.HasPrefix(text, p.text)
+	case opSuffix:
+		return strings.HasSuffix(text, p.text)
+	}
+	return text == p.text
+}

@@ -1,0 +1,103 @@
+package routing
+
+import "github.com/eventrouter/router/envelope"
+
+// coreSlots are the attributes with fixed slots, in the order in which Scratch.load fills them.
+var coreSlots = [...]string{
+	"id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "specversion",
+}
+
+// Scratch is the memory that matching needs beside the table. One goroutine uses it at a time. After a reload it may
+// be given to another table, which makes it anew.
+type Scratch struct {
+	table *Table
+	event *envelope.Event
+	// now stamps what belongs to the event at hand, so that nothing has to be cleared between events.
+	now   uint32
+	attrs []slotValue
+	data  []dataValue
+	seen  []uint32
+	// present are the slots that the event fills.
+	present []int32
+	folded  []byte
+	// limit is the lowest rule with stop that matched so far: no rule behind it can match any more.
+	limit    int32
+	source   int32
+	matched  []int32
+	deferred []int32
+}
+
+type slotValue struct {
+	stamp uint32
+	// sum is the hash of text, set only where the index wants it.
+	sum  uint64
+	text string
+}
+
+type dataValue struct {
+	stamp uint32
+	value value
+}
+
+// NewScratch returns memory for matching with t.
+func (t *Table) NewScratch() *Scratch {
+	s := new(Scratch)
+	s.adopt(t)
+	return s
+}
+
+func (s *Scratch) adopt(t *Table) {
+	*s = Scratch{
+		table: t,
+		attrs: make([]slotValue, len(t.attrNames)),
+		data:  make([]dataValue, len(t.paths)),
+		seen:  make([]uint32, len(t.rules)),
+	}
+}
+
+// begin takes up an event.
+func (s *Scratch) begin(t *Table, source int, e *envelope.Event) {
+	if s.table != t {
+		s.adopt(t)
+	}
+	if s.now++; s.now == 0 { // after four billion events old stamps would look new
+		clear(s.attrs)
+		clear(s.data)
+		clear(s.seen)
+		s.now = 1
+	}
+	s.event, s.source, s.limit = e, int32(source), int32(len(t.rules))
+	s.matched, s.deferred, s.present = s.matched[:0], s.deferred[:0], s.present[:0]
+}
+
+// look returns the value at a JSON path and finds it at most once per event.
+func (s *Scratch) look(slot int32) value {
+	d := &s.data[slot]
+	if d.stamp != s.now {
+		d.stamp, d.value = s.now, lookData(s.table.paths[slot], s.event)
+	}
+	return d.value
+}
+
+func (s *Scratch) holds(p *pred) bool {
+	switch {
+	case p.group != nil:
+		return s.holdsGroup(p)
+	case p.op == opCESQL:
+		return p.test.expr.True(s.event) != p.neg
+	case p.data:
+		v := s.look(p.slot)
+		return (v.present && p.test.holds(v)) != p.neg
+	}
+	v := &s.attrs[p.slot]
+	return (v.stamp == s.now && p.admits(v.text)) != p.neg
+}
+
+func (s *Scratch) holdsGroup(p *pred) bool {
+	for i := range p.group.parts {
+		if s.holds(&p.group.parts[i]) == (p.op == opAny) {
+			return p.op == opAny
+		}
+	}
+	return p.op == opAll
+}

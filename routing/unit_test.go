@@ -1,0 +1,197 @@
+package routing
+
+import (
+	"fmt"
+	"hash/maphash"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestSuggest(t *testing.T) {
+	tests := []struct {
+		word, want string
+	}{
+		{"tpye", "type"}, {"Type", "type"}, {"sourc", "source"}, {"subjcet", "subject"}, {"type", ""}, {"x", ""},
+		{"", ""}, {"elephant", ""}, {"datacontentype", "datacontenttype"}, {strings.Repeat("a", 1_000_000), ""},
+		{"tiem", "time"}, {"tim", "time"}, {"tme", "time"}, {"ids", "id"}, {"idxx", ""},
+	}
+	for _, tt := range tests {
+		if got := Suggest(tt.word, coreAttributes()); got != tt.want {
+			t.Errorf("%.20s: got %q, want %q", tt.word, got, tt.want)
+		}
+	}
+	if got := Suggest("ordres", []string{"order", "orders"}); got != "orders" {
+		t.Errorf("the nearest of two: got %q", got)
+	}
+}
+
+func TestDecimal(t *testing.T) {
+	ordered := []string{
+		"-1e400", "-12345678901234567891", "-12345678901234567890", "-1.5", "-1", "-0.1", "0", "1e-400", "0.099999999999999999999",
+		"0.1", "1", "1.0000000000000000000001", "9007199254740992", "9007199254740993", "1e20", "1e999999999999",
+	}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			x, ok := parseDecimal(a)
+			y, ok2 := parseDecimal(b)
+			if got, want := x.compare(y), cmpInt(i, j); !ok || !ok2 || got != want {
+				t.Errorf("%s and %s: got %d, want %d", a, b, got, want)
+			}
+		}
+	}
+	for _, pair := range [][2]string{{"1", "1.0"}, {"10", "1e1"}, {"0.001", "1e-3"}, {"-0", "0"}, {"+5", "005"}, {"100e-2", "1"}, {"0e5", "0.0"}} {
+		x, _ := parseDecimal(pair[0])
+		if y, ok := parseDecimal(pair[1]); !ok || x.compare(y) != 0 {
+			t.Errorf("%s and %s are not equal", pair[0], pair[1])
+		}
+	}
+	for _, bad := range []string{"", "-", "+", ".5", "5.", "1e", "1e+", "0x10", "NaN", "Inf", " 1", "1 ", "1_000", "1,5", "--1", "١"} {
+		if _, ok := parseDecimal(bad); ok {
+			t.Errorf("%q is taken for a number", bad)
+		}
+	}
+}
+
+func FuzzDecimal(f *testing.F) {
+	f.Add("1.50", "-3e2")
+	f.Add("0.00", "+000")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		x, ok := parseDecimal(a)
+		y, ok2 := parseDecimal(b)
+		if ok != jsonNumber.MatchString(a) {
+			t.Fatalf("%q is a number: %v", a, ok)
+		}
+		if !ok || !ok2 || len(a) > 20 || len(b) > 20 || max(x.exp, -x.exp, y.exp, -y.exp) > 1000 {
+			return
+		}
+		p, _ := new(big.Rat).SetString(a)
+		q, _ := new(big.Rat).SetString(b)
+		if got, want := x.compare(y), p.Cmp(q); got != want {
+			t.Fatalf("%s and %s: got %d, want %d", a, b, got, want)
+		}
+	})
+}
+
+func FuzzGlob(f *testing.F) {
+	f.Add("a*b?c", "aXbYc")
+	f.Add("*é*", "aéb")
+	f.Add("a*?", "a")
+	f.Fuzz(func(t *testing.T, pattern, s string) {
+		if len(pattern) > 12 || len(s) > 20 || pattern == "" {
+			return
+		}
+		pattern, s = strings.ToValidUTF8(pattern, "x"), strings.ToValidUTF8(s, "y")
+		g := newGlob(pattern)
+		got, want := g.match(s), refGlob([]rune(pattern), []rune(s))
+		if got != want {
+			t.Fatalf("%q on %q: got %v, want %v", pattern, s, got, want)
+		}
+		prefix, suffix := g.literals()
+		if got && (!strings.HasPrefix(s, prefix) || !strings.HasSuffix(s, suffix)) {
+			t.Fatalf("%q matches %q, which lacks %q or %q", pattern, s, prefix, suffix)
+		}
+	})
+}
+
+func FuzzFold(f *testing.F) {
+	f.Add("straße", "STRASSE")
+	f.Add("\u212Aelvin", "KELVIN")
+	f.Add("ſ\xff", "s\uFFFD")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		x, y := appendFolded(nil, a), appendFolded(nil, b)
+		if got, want := string(x) == string(y), strings.EqualFold(a, b); got != want {
+			t.Fatalf("%q and %q: got %v, want %v", a, b, got, want)
+		}
+		if len(a) > 3*len(x) {
+			t.Fatalf("%q has %d bytes and folds to %d", a, len(a), len(x))
+		}
+	})
+}
+
+// TestRadix compares a walk with trying every key.
+func TestRadix(t *testing.T) {
+	g := generator{rand.New(rand.NewPCG(11, 1))}
+	for _, suffix := range []bool{false, true} {
+		for range 300 {
+			set := map[string]bool{}
+			for range 1 + g.IntN(30) {
+				set[g.word()] = true
+				set[g.pick("\x01", "\xff", "~", "a\x01", "a\xfe")] = true
+			}
+			var texts []string
+			var keys []radixKey
+			for text := range set {
+				keys = append(keys, radixKey{text: text, postings: span{int32(len(texts)), int32(len(texts) + 1)}})
+				texts = append(texts, text)
+			}
+			r := newRadix(keys, suffix)
+			for range 30 {
+				value := g.pick("", "\x01", "\xff") + g.word() + g.word() + g.pick("", "\x01", "\xfe", "~")
+				if got, want := radixHits(r, texts, value), naiveHits(texts, value, suffix); !slices.Equal(got, want) {
+					t.Fatalf("suffix %v, keys %q on %q: got %q, want %q", suffix, texts, value, got, want)
+				}
+			}
+		}
+	}
+}
+
+func naiveHits(texts []string, value string, suffix bool) []string {
+	has := strings.HasPrefix
+	if suffix {
+		has = strings.HasSuffix
+	}
+	hits := slices.DeleteFunc(slices.Clone(texts), func(text string) bool { return !has(value, text) })
+	slices.Sort(hits)
+	return hits
+}
+
+// radixHits walks with a table whose n-th rule is the n-th text, without conditions.
+func radixHits(r *radix, texts []string, value string) []string {
+	table := &Table{rules: make([]Rule, len(texts)), from: make([]origin, len(texts))}
+	for i := range texts {
+		table.from[i] = origin{only: fromAny}
+		table.entries = append(table.entries, entry{rule: int32(i)})
+		table.index.postings = append(table.index.postings, posting{entry: int32(i), from: fromAny, guard: -1})
+	}
+	s := table.NewScratch()
+	s.begin(table, AnySource, event())
+	if r.suffix {
+		r.walkSuffix(value, s)
+	} else {
+		r.walkPrefix(value, s)
+	}
+	hits := []string{}
+	for _, n := range s.matched {
+		hits = append(hits, texts[n])
+	}
+	slices.Sort(hits)
+	return hits
+}
+
+func TestHashIndex(t *testing.T) {
+	var keys []hashKey
+	for i := range 1000 {
+		keys = append(keys, hashKey{text: fmt.Sprint(i / 2), slot: int32(i % 2), postings: span{int32(i), int32(i + 1)}})
+	}
+	seed := maphash.MakeSeed()
+	h := newHashIndex(seed, keys)
+	for i := range 1200 {
+		text, slot := fmt.Sprint(i/2), int32(i%2)
+		want := span{}
+		if i < 1000 {
+			want = span{int32(i), int32(i + 1)}
+		}
+		if got := h.find(text, slot, maphash.String(seed, text)); got != want {
+			t.Errorf("%s in %d: got %v, want %v", text, slot, got, want)
+		}
+		if got := h.findBytes([]byte(text), slot); got != want {
+			t.Errorf("bytes of %s in %d: got %v, want %v", text, slot, got, want)
+		}
+	}
+	if got := newHashIndex(seed, nil).find("x", 0, 1); got != (span{}) {
+		t.Errorf("empty index: got %v", got)
+	}
+}

@@ -1,0 +1,273 @@
+package routing
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/routing/cesql"
+)
+
+// The keys of a "when" that are not attributes.
+const (
+	keyAll        = "all"
+	keyAny        = "any"
+	keyNot        = "not"
+	keyCESQL      = "cesql"
+	keyFilters    = "filters"
+	keyData       = "data"
+	keyAttributes = "attributes"
+)
+
+// maxDepth bounds the nesting of conditions, so that neither parsing nor matching can exhaust a stack.
+const maxDepth = 64
+
+// reservedKeys returns the keys of a "when" that have a meaning of their own.
+func reservedKeys() []string {
+	return []string{keyAll, keyAny, keyNot, keyCESQL, keyFilters, keyData, keyAttributes}
+}
+
+func isReserved(name string) bool {
+	switch name {
+	case keyAll, keyAny, keyNot, keyCESQL, keyFilters, keyData, keyAttributes:
+		return true
+	}
+	return false
+}
+
+// coreAttributes returns the names of the attributes that the specification defines.
+func coreAttributes() []string {
+	return []string{"id", "source", "specversion", "type", "datacontenttype", "dataschema", "subject", "time"}
+}
+
+// ParseWhen reads a whole "when". It reports everything that is wrong with it at once; the condition is nil if any of
+// the problems is an error.
+func ParseWhen(v Value) (*Condition, []Problem) {
+	p := &parser{}
+	root := p.when(v, 0)
+	if v.Kind == Map && len(v.Fields) == 0 {
+		p.warn(v, "an empty when matches every event; leave it out if that is meant")
+	}
+	if p.failed {
+		return nil, p.problems
+	}
+	return &Condition{root: root}, p.problems
+}
+
+// parser collects problems while it builds nodes. Where something is wrong it goes on with a node that nobody will
+// use, so that one run finds everything.
+type parser struct {
+	problems []Problem
+	failed   bool
+}
+
+func (p *parser) fail(at Value, format string, args ...any) *node {
+	p.failed = true
+	p.problems = append(p.problems, Problem{Pos: at.Pos, Path: at.Path, Message: fmt.Sprintf(format, args...)})
+	return &node{op: opAll, pos: at.Pos, path: at.Path}
+}
+
+func (p *parser) failKey(f Field, format string, args ...any) *node {
+	return p.fail(Value{Pos: f.Pos, Path: f.Value.Path}, format, args...)
+}
+
+func (p *parser) warn(at Value, format string, args ...any) {
+	p.problems = append(p.problems, Problem{
+		Pos: at.Pos, Path: at.Path, Message: fmt.Sprintf(format, args...), Warning: true,
+	})
+}
+
+// tooDeep reports whether depth is beyond the limit, and says so once per branch.
+func (p *parser) tooDeep(at Value, depth int) bool {
+	if depth <= maxDepth {
+		return false
+	}
+	p.fail(at, "conditions may be nested %d levels deep, this is deeper", maxDepth)
+	return true
+}
+
+// when reads a map of attributes and reserved keys.
+func (p *parser) when(v Value, depth int) *node {
+	if p.tooDeep(v, depth) {
+		return nil
+	}
+	if v.Kind != Map {
+		return p.fail(v, "a condition is a map of attributes to matchers, such as { type: com.acme.x }; got %s", describe(v))
+	}
+	if len(v.Fields) == 0 && depth > 0 {
+		return p.fail(v, "the condition is empty")
+	}
+	n := &node{op: opAll, pos: v.Pos, path: v.Path}
+	for _, f := range v.Fields {
+		n.kids = append(n.kids, p.whenKey(f, depth))
+	}
+	return single(n)
+}
+
+// single unwraps a conjunction of one part.
+func single(n *node) *node {
+	if len(n.kids) == 1 && n.op == opAll {
+		return n.kids[0]
+	}
+	return n
+}
+
+func (p *parser) whenKey(f Field, depth int) *node {
+	switch f.Key {
+	case keyAll:
+		return p.whenList(f, opAll, depth)
+	case keyAny:
+		return p.whenList(f, opAny, depth)
+	case keyNot:
+		return p.negate(f, p.when(f.Value, depth+1))
+	case keyCESQL:
+		return p.cesql(f.Value)
+	case keyFilters:
+		return p.filters(f.Value, depth)
+	case keyData:
+		return p.section(f, p.dataField, "JSON paths, such as data: { order.total: { gt: 100 } }")
+	case keyAttributes:
+		return p.section(f, p.attributeField, "attributes to matchers, such as attributes: { any: x }")
+	}
+	p.doubtfulName(f)
+	return p.attributeField(f)
+}
+
+func (p *parser) negate(f Field, n *node) *node {
+	return &node{op: opNot, pos: f.Pos, path: f.Value.Path, kids: []*node{n}}
+}
+
+func (p *parser) whenList(f Field, o op, depth int) *node {
+	v := f.Value
+	if v.Kind != List {
+		return p.fail(v, "%s takes a list of conditions, such as %s: [{ type: a }, { source: b }]; got %s",
+			f.Key, f.Key, describe(v))
+	}
+	if len(v.Items) == 0 {
+		return p.fail(v, "the list of %s is empty; it needs at least one condition", f.Key)
+	}
+	n := &node{op: o, pos: f.Pos, path: v.Path}
+	for _, item := range v.Items {
+		n.kids = append(n.kids, p.when(item, depth+1))
+	}
+	return single(n)
+}
+
+// section reads the map below data or attributes.
+func (p *parser) section(f Field, field func(Field) *node, holds string) *node {
+	v := f.Value
+	if v.Kind != Map || len(v.Fields) == 0 {
+		return p.fail(v, "%s is a map of %s; got %s", f.Key, holds, describe(v))
+	}
+	n := &node{op: opAll, pos: f.Pos, path: v.Path}
+	for _, f := range v.Fields {
+		n.kids = append(n.kids, field(f))
+	}
+	return single(n)
+}
+
+func (p *parser) attributeField(f Field) *node {
+	p.attributeName(f)
+	return p.matcher(f.Value, subject{name: f.Key})
+}
+
+func (p *parser) dataField(f Field) *node {
+	path, err := envelope.ParsePath(f.Key)
+	if err != nil {
+		return p.failKey(f, "the JSON path %s is not valid: %v", quote(clip(f.Key)), err)
+	}
+	return p.matcher(f.Value, subject{name: f.Key, data: &path})
+}
+
+// attributeName checks that an event can have an attribute of that name.
+func (p *parser) attributeName(f Field) {
+	name := f.Key
+	switch {
+	case name == "":
+		p.failKey(f, "an attribute name is empty")
+	case name == keyData:
+		p.failKey(f, "data is the payload and no attribute; write data: { PATH: … } as a key of when")
+	case validName(name):
+	case validName(strings.ToLower(name)):
+		p.failKey(f, "attribute names are lower case: write %s, not %s", strings.ToLower(name), name)
+	default:
+		p.failKey(f, "%s is not an attribute name: names have only the letters a to z and digits%s",
+			quote(clip(name)), didYouMean(name, append(reservedKeys(), coreAttributes()...)))
+	}
+}
+
+func validName(name string) bool {
+	for i := range len(name) {
+		if (name[i] < 'a' || name[i] > 'z') && !isDigit(name[i]) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// doubtfulName warns of names that are legal for an extension and yet look like something else. Below "attributes"
+// they are taken as they are.
+func (p *parser) doubtfulName(f Field) {
+	at := Value{Pos: f.Pos, Path: f.Value.Path}
+	switch known := append(coreAttributes(), reservedKeys()...); {
+	case !validName(f.Key), isCore(f.Key):
+	case isMatcherWord(f.Key):
+		p.warn(at, "%s is read as an extension attribute; a matcher stands below an attribute, such as type: { %s: … }; "+
+			"if the extension is meant, write attributes: { %s: … }", f.Key, f.Key, f.Key)
+	case Suggest(f.Key, known) != "":
+		p.warn(at, "%s is read as an extension attribute; did you mean %s? If the extension is meant, write "+
+			"attributes: { %s: … }", f.Key, Suggest(f.Key, known), f.Key)
+	}
+}
+
+func isCore(name string) bool {
+	switch name {
+	case "id", "source", "specversion", "type", "datacontenttype", "dataschema", "subject", "time":
+		return true
+	}
+	return false
+}
+
+func (p *parser) cesql(v Value) *node {
+	if v.Kind != Scalar || strings.TrimSpace(v.Scalar) == "" {
+		return p.fail(v, "a CESQL expression is a text, such as cesql: \"type = 'com.acme.x'\"; got %s", describe(v))
+	}
+	expr, err := cesql.Parse(v.Scalar)
+	if err != nil {
+		return p.fail(v, "the CESQL expression is not valid: %v", err)
+	}
+	for _, w := range expr.Warnings() {
+		p.warn(v, "CESQL: %s", w)
+	}
+	t := newTest(opCESQL, []string{v.Scalar})
+	t.expr = expr
+	return &node{op: opCESQL, pos: v.Pos, path: v.Path, test: t}
+}
+
+// describe names what was found where something else was expected.
+func describe(v Value) string {
+	switch {
+	case v.Kind == Null:
+		return "nothing"
+	case v.Kind == List && len(v.Items) == 0:
+		return "an empty list"
+	case v.Kind == List:
+		return "a list"
+	case v.Kind == Map && len(v.Fields) == 0:
+		return "an empty map"
+	case v.Kind == Map:
+		return "a map"
+	case v.Scalar == "":
+		return "an empty text"
+	}
+	return quote(clip(v.Scalar))
+}
+
+// clip shortens a text for a message.
+func clip(s string) string {
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

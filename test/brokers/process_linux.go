@@ -1,0 +1,9 @@
+package brokers
+
+import "syscall"
+
+// dieWithParent makes the kernel kill the broker when the test binary dies without cleaning up, as it does on a test
+// time-out.
+func dieWithParent() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}

@@ -1,0 +1,7 @@
+// Package matrix is the proof on real brokers: it starts Kafka, nats-server and ElasticMQ, runs the built router
+// between every kind of source and every kind of sink, and keeps a ledger of every event: lost, invented, corrupted,
+// duplicated, reordered.
+//
+// The readers on the far side share no code with the router's codecs: they decode raw headers and encoding/json by
+// themselves. The tests need the build tag brokers; see test/README.md.
+package matrix

@@ -1,0 +1,233 @@
+//go:build brokers
+
+package matrix
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"mime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// message is an event as the far side sees it: attributes as text, data as bytes, nil for none.
+type message struct {
+	attributes map[string]string
+	data       []byte
+}
+
+// sent is an event of a run, with its place in the order of its key.
+type sent struct {
+	message
+	uid, key   string
+	seq        int
+	structured bool
+}
+
+// makeEvents returns n events over the given number of keys. They alternate between binary and structured, and
+// between JSON, text and binary data, and carry attributes that are easily bent on the way.
+func makeEvents(run string, n, keys int) []sent {
+	events := make([]sent, n)
+	for i := range events {
+		key := fmt.Sprintf("k%d", i%keys)
+		uid := fmt.Sprintf("%s-%d", run, i)
+		e := sent{uid: uid, key: key, seq: i, structured: i%2 == 1}
+		e.attributes = map[string]string{
+			"specversion": "1.0", "id": uid, "source": "/matrix/a%20b?x=1#frag", "type": "com.example.matrix.v1",
+			"subject": `say "100%" — Grüße, €😀`, "time": "2026-04-05T17:31:00.120+02:00",
+			"dataschema": "https://example.com/schema", "partitionkey": key, "seq": fmt.Sprint(i), "empty": "",
+		}
+		switch i % 3 {
+		case 0:
+			e.attributes["datacontenttype"] = "application/json; charset=utf-8"
+			e.data = fmt.Appendf(nil, `{"n": %d, "big":12345678901234567890,"f":1.0, "s":"<&> é","n":2}`, i)
+		case 1:
+			e.attributes["datacontenttype"] = "text/plain"
+			e.data = fmt.Appendf(nil, "line %d\r\n\ttab € end ", i)
+		default:
+			e.attributes["datacontenttype"] = "application/octet-stream"
+			e.data = append([]byte{0, 0xff, 0xfe, byte(i)}, uid...)
+		}
+		events[i] = e
+	}
+	return events
+}
+
+// structuredJSON writes an event in the JSON format, by the standard library.
+func (s *sent) structuredJSON() []byte {
+	members := map[string]any{}
+	for k, v := range s.attributes {
+		members[k] = v
+	}
+	switch s.seq % 3 {
+	case 0:
+		members["data"] = json.RawMessage("0") // replaced below, because Marshal would compact it
+	case 1:
+		members["data"] = string(s.data)
+	default:
+		members["data_base64"] = s.data
+	}
+	out, err := json.Marshal(members)
+	if err != nil {
+		panic(err)
+	}
+	if s.seq%3 == 0 {
+		out = bytes.Replace(out, []byte(`"data":0`), append([]byte(`"data":`), s.data...), 1)
+	}
+	return out
+}
+
+// parseStructured reads an event in the JSON format.
+func parseStructured(text []byte) (message, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return message{}, err
+	}
+	m := message{attributes: map[string]string{}}
+	for name, raw := range members {
+		if name == "data" || name == "data_base64" {
+			continue
+		}
+		var s string
+		if err := json.Unmarshal(raw, &s); err != nil {
+			s = string(raw)
+		}
+		m.attributes[name] = s
+	}
+	if raw, ok := members["data_base64"]; ok {
+		var s string
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return m, err
+		}
+		var err error
+		m.data, err = base64.StdEncoding.DecodeString(s)
+		return m, err
+	}
+	raw, ok := members["data"]
+	if !ok {
+		return m, nil
+	}
+	media, _, _ := mime.ParseMediaType(m.attributes["datacontenttype"])
+	if media == "" || strings.HasSuffix(media, "/json") || strings.HasSuffix(media, "+json") {
+		m.data = raw
+		return m, nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return m, err
+	}
+	m.data = []byte(s)
+	return m, nil
+}
+
+// ledger compares what a target received with what was sent.
+type ledger struct {
+	mu         sync.Mutex // guards what follows
+	want       map[string]*sent
+	seen       map[string]int
+	last       map[string]int // by key, of first deliveries
+	invented   int
+	corrupted  int
+	duplicates int
+	reordered  int
+	examples   []string
+	progress   time.Time
+}
+
+func newLedger(events []sent) *ledger {
+	l := &ledger{want: map[string]*sent{}, seen: map[string]int{}, last: map[string]int{}, progress: time.Now()}
+	for i := range events {
+		l.want[events[i].uid] = &events[i]
+	}
+	return l
+}
+
+// receive books one message in the order of its arrival.
+func (l *ledger) receive(m message, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.progress = time.Now()
+	uid := m.attributes["id"]
+	want := l.want[uid]
+	switch {
+	case strings.HasPrefix(uid, "probe-"):
+		return
+	case err != nil || want == nil:
+		l.invented++
+		l.example("invented %q: %v", uid, err)
+		return
+	}
+	if !maps.Equal(m.attributes, want.attributes) || !bytes.Equal(m.data, want.data) {
+		l.corrupted++
+		l.example("corrupted %s:\n got %q %q\nwant %q %q", uid, m.attributes, m.data, want.attributes, want.data)
+	}
+	l.seen[uid]++
+	if l.seen[uid] > 1 {
+		l.duplicates++
+		return
+	}
+	if last, ok := l.last[want.key]; ok && last > want.seq {
+		l.reordered++
+		l.example("reordered: key %s, %d after %d", want.key, want.seq, last)
+		return
+	}
+	l.last[want.key] = want.seq
+}
+
+func (l *ledger) example(format string, args ...any) {
+	if len(l.examples) < 5 {
+		l.examples = append(l.examples, fmt.Sprintf(format, args...))
+	}
+}
+
+func (l *ledger) missing() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.want) - len(l.seen)
+}
+
+// await waits until every event has arrived, or nothing has for as long as patience.
+func (l *ledger) await(t *testing.T, patience time.Duration) {
+	t.Helper()
+	l.mu.Lock()
+	l.progress = time.Now()
+	l.mu.Unlock()
+	for l.missing() > 0 {
+		l.mu.Lock()
+		idle := time.Since(l.progress)
+		l.mu.Unlock()
+		if idle > patience {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// verdict are the figures of a ledger.
+type verdict struct{ sent, lost, invented, corrupted, duplicates, reordered int }
+
+func (l *ledger) verdict() verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return verdict{len(l.want), len(l.want) - len(l.seen), l.invented, l.corrupted, l.duplicates, l.reordered}
+}
+
+func (v verdict) String() string {
+	return fmt.Sprintf("sent %d, lost %d, invented %d, corrupted %d, duplicated %d, reordered %d",
+		v.sent, v.lost, v.invented, v.corrupted, v.duplicates, v.reordered)
+}
+
+// check fails the test for everything that must not be.
+func (l *ledger) check(t *testing.T, name string, ordered, once bool) {
+	t.Helper()
+	v := l.verdict()
+	t.Logf("LEDGER %-34s %s", name, v)
+	if v.lost+v.invented+v.corrupted > 0 || ordered && v.reordered > 0 || once && v.duplicates > 0 {
+		t.Errorf("%s: %s\n%s", name, v, strings.Join(l.examples, "\n"))
+	}
+}

@@ -1,0 +1,181 @@
+//go:build brokers
+
+package matrix
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// routerBinary is built once per test run.
+var routerBinary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "router-matrix-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "router")
+	cmd := exec.Command("go", "build", "-o", path, "github.com/eventrouter/router/cmd/router")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// process is a running router.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	log    string
+	config string
+	done   chan error
+
+	admin string
+
+	mu      sync.Mutex // guards ingress
+	ingress string
+}
+
+// startRouter starts the router on a configuration and waits until it is ready.
+func startRouter(t *testing.T, config string) *process {
+	t.Helper()
+	dir := t.TempDir()
+	p := &process{t: t, config: filepath.Join(dir, "router.yaml"), log: filepath.Join(dir, "router.log")}
+	if err := os.WriteFile(p.config, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if p.cmd != nil {
+			_ = p.cmd.Process.Kill()
+		}
+	})
+	if err := p.start(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// start starts the router, again after a kill, and waits until it is ready. The log begins anew.
+func (p *process) start() error {
+	binary, err := routerBinary()
+	if err != nil {
+		return err
+	}
+	logFile, err := os.Create(p.log)
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
+	cmd := exec.Command(binary, "run", "-c", p.config)
+	cmd.Stderr, cmd.Stdout = logFile, logFile
+	cmd.SysProcAttr = dieWithParent()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	p.cmd, p.done, p.admin = cmd, done, ""
+	go func() { done <- cmd.Wait() }()
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		p.readAddresses()
+		if p.ready() {
+			return nil
+		}
+		select {
+		case err := <-done:
+			return fmt.Errorf("the router ended: %w\n%s", err, p.tail())
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the router is not ready\n%s", p.tail())
+		}
+	}
+}
+
+// readAddresses finds the bound ports in the log.
+func (p *process) readAddresses() {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		return
+	}
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		var line struct{ Msg, Admin, Address string }
+		if json.Unmarshal(lines.Bytes(), &line) != nil {
+			continue
+		}
+		switch line.Msg {
+		case "router started":
+			p.admin = line.Admin
+		case "listening":
+			p.mu.Lock()
+			p.ingress = line.Address
+			p.mu.Unlock()
+		}
+	}
+}
+
+func (p *process) ready() bool {
+	if p.admin == "" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.admin+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+func (p *process) tail() string {
+	text, _ := os.ReadFile(p.log)
+	return string(text[max(0, len(text)-4000):])
+}
+
+// kill ends the router as a power cut would.
+func (p *process) kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Errorf("kill: %v", err)
+	}
+	<-p.done
+}
+
+// stop ends the router as an orchestrator would, and demands that it drains.
+func (p *process) stop() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case err := <-p.done:
+		if err != nil {
+			p.t.Errorf("the router ended with %v\n%s", err, p.tail())
+		}
+	case <-time.After(40 * time.Second):
+		p.t.Errorf("the router does not end\n%s", p.tail())
+		p.kill()
+	}
+}
+
+// ingressURL is where the HTTP source listens now; it changes with every restart.
+func (p *process) ingressURL() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return "http://" + p.ingress + "/events"
+}
