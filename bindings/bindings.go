@@ -35,7 +35,7 @@ type Readier interface {
 
 // OrderKeeper is a Sink that keeps the order of several events of one ordering key within one Send: when it fails
 // one of them with a transient error, it fails all later ones of that key in the same Send too. Without it the
-// pipeline never has two events of one key in flight to an ordered sink.
+// pipeline never has two events of one key in flight to an ordered sink. The promise is about Event.Key only.
 type OrderKeeper interface {
 	KeepsOrder() bool
 }

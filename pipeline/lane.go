@@ -78,7 +78,8 @@ func newLane(p *Pipeline, number, firstShard int) *lane {
 			OrderSubject: "subject", OrderSource: "source", OrderPartitionKey: "partitionkey",
 		}[sink.Order],
 	}
-	if k, ok := sink.Sink.(bindings.OrderKeeper); ok {
+	// A sink keeps the order of the source's own keys; of any other order it knows nothing.
+	if k, ok := sink.Sink.(bindings.OrderKeeper); ok && sink.Order == OrderKey {
 		l.keepsOrder = k.KeepsOrder()
 	}
 	if sink.Rate > 0 {

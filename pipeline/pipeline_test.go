@@ -377,3 +377,26 @@ func TestRejectLetsHTTPRefuse(t *testing.T) {
 		}
 	})
 }
+
+// A sink that keeps the order of keys says nothing about events that are ordered by an attribute.
+func TestOrderByAttributeDoesNotTrustTheSinksOwnOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &bindingtest.MemorySink{Ordered: true, Fail: func(e *envelope.Event, attempt int) error {
+			if e.ID == "e00001" && attempt == 0 {
+				return errDown
+			}
+			return nil
+		}}
+		in := events(5, "t", 0)
+		for i, e := range in {
+			e.Subject, e.Key = "one", []byte{byte(i)}
+		}
+		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: sink, Order: OrderSubject}}, in)
+		if err := r.run(time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := ids(sink.Confirmed()), "e00000 e00001 e00002 e00003 e00004"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}

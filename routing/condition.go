@@ -64,9 +64,10 @@ func (n *node) holds(e *envelope.Event) bool {
 		return !n.kids[0].holds(e)
 	case opCESQL:
 		return n.test.expr.True(e)
+	default:
+		v := n.look(e)
+		return v.present && n.test.holds(v)
 	}
-	v := n.look(e)
-	return v.present && n.test.holds(v)
 }
 
 // look returns what the event has where the node looks.
@@ -135,8 +136,9 @@ func (t *test) holds(v value) bool {
 		return true
 	case opNull:
 		return v.kind == envelope.PathNull
+	default:
+		return v.scalar() && t.matches(v)
 	}
-	return v.scalar() && t.matches(v)
 }
 
 func (t *test) matches(v value) bool {
@@ -153,10 +155,9 @@ func (t *test) matches(v value) bool {
 		return t.glob.match(v.text)
 	case opRegex:
 		return t.regex.match(v.text)
-	case opCompare:
+	default:
 		return t.bound.holds(v.text)
 	}
-	return false
 }
 
 func (t *test) equal(v value) bool {

@@ -118,6 +118,7 @@ func failure(n *node, e *envelope.Event) *Finding {
 		return failureOfAny(n, e)
 	case opNot:
 		return failureOfNot(n, e)
+	default:
 	}
 	f := finding(n, e)
 	return &f
@@ -180,8 +181,9 @@ func kindName(k envelope.PathKind) string {
 		return "an object"
 	case envelope.PathArray:
 		return "an array"
+	default:
+		return "a scalar"
 	}
-	return "a scalar"
 }
 
 // cesqlNote tells why an expression does not let the event pass.

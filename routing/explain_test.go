@@ -11,30 +11,56 @@ func TestExplainFirstFailure(t *testing.T) {
 		event []string
 		want  Finding
 	}{
-		{`{ source: /s, type: { prefix: com.acme. } }`, nil,
-			Finding{Path: "when.type.prefix", Pos: Pos{"r.yaml", 1, 23}, Predicate: "type: {prefix: com.acme.}", Attribute: "type", Value: "t", Present: true}},
-		{`{ subject: [a, b] }`, nil,
-			Finding{Path: "when.subject", Pos: Pos{"r.yaml", 1, 12}, Predicate: "subject: [a, b]", Attribute: "subject"}},
-		{`{ type: { prefix: t, suffix: x } }`, nil,
-			Finding{Path: "when.type.suffix", Pos: Pos{"r.yaml", 1, 22}, Predicate: "type: {suffix: x}", Attribute: "type", Value: "t", Present: true}},
-		{`{ type: { not: { prefix: t } } }`, nil,
-			Finding{Path: "when.type.not", Pos: Pos{"r.yaml", 1, 11}, Predicate: "type: {not: {prefix: t}}", Attribute: "type", Value: "t", Present: true}},
-		{`{ subject: { exists: true } }`, nil,
-			Finding{Path: "when.subject.exists", Pos: Pos{"r.yaml", 1, 14}, Predicate: "subject: {exists: true}", Attribute: "subject"}},
-		{`{ type: { any: [a, { prefix: b }] } }`, nil,
-			Finding{Path: "when.type.any", Pos: Pos{"r.yaml", 1, 11}, Predicate: "type: {any: [a, {prefix: b}]}", Attribute: "type", Value: "t", Present: true}},
-		{`{ any: [{ type: a }, { source: b }] }`, nil,
-			Finding{Path: "when.any[0].type", Pos: Pos{"r.yaml", 1, 17}, Predicate: "type: a", Attribute: "type", Value: "t", Present: true, Note: "none of 2 alternatives holds; this is the first"}},
-		{`{ not: { type: t } }`, nil,
-			Finding{Path: "when.not", Pos: Pos{"r.yaml", 1, 3}, Predicate: "not: {type: t}", Attribute: "type", Value: "t", Present: true}},
-		{`{ not: { type: t, source: /s } }`, nil,
-			Finding{Path: "when.not", Pos: Pos{"r.yaml", 1, 3}, Predicate: "not: {source: /s, type: t}", Note: "the condition below not holds"}},
-		{`{ data: { order.total: { gt: 100 } } }`, []string{`data={"order":{"total":99}}`},
-			Finding{Path: "when.data.order.total.gt", Pos: Pos{"r.yaml", 1, 26}, Predicate: "data: {order.total: {gt: 100}}", Attribute: "data.order.total", Value: "99", Present: true}},
-		{`{ data: { a: b } }`, nil,
-			Finding{Path: "when.data.a", Pos: Pos{"r.yaml", 1, 14}, Predicate: "data: {a: b}", Attribute: "data.a", Note: "the event has no data"}},
-		{`{ data: { a: b } }`, []string{`data={"a":[1]}`},
-			Finding{Path: "when.data.a", Pos: Pos{"r.yaml", 1, 14}, Predicate: "data: {a: b}", Attribute: "data.a", Value: "[1]", Present: true, Note: "the value is an array"}},
+		{
+			`{ source: /s, type: { prefix: com.acme. } }`, nil,
+			Finding{Path: "when.type.prefix", Pos: Pos{"r.yaml", 1, 23}, Predicate: "type: {prefix: com.acme.}", Attribute: "type", Value: "t", Present: true},
+		},
+		{
+			`{ subject: [a, b] }`, nil,
+			Finding{Path: "when.subject", Pos: Pos{"r.yaml", 1, 12}, Predicate: "subject: [a, b]", Attribute: "subject"},
+		},
+		{
+			`{ type: { prefix: t, suffix: x } }`, nil,
+			Finding{Path: "when.type.suffix", Pos: Pos{"r.yaml", 1, 22}, Predicate: "type: {suffix: x}", Attribute: "type", Value: "t", Present: true},
+		},
+		{
+			`{ type: { not: { prefix: t } } }`, nil,
+			Finding{Path: "when.type.not", Pos: Pos{"r.yaml", 1, 11}, Predicate: "type: {not: {prefix: t}}", Attribute: "type", Value: "t", Present: true},
+		},
+		{
+			`{ subject: { exists: true } }`, nil,
+			Finding{Path: "when.subject.exists", Pos: Pos{"r.yaml", 1, 14}, Predicate: "subject: {exists: true}", Attribute: "subject"},
+		},
+		{
+			`{ type: { any: [a, { prefix: b }] } }`, nil,
+			Finding{Path: "when.type.any", Pos: Pos{"r.yaml", 1, 11}, Predicate: "type: {any: [a, {prefix: b}]}", Attribute: "type", Value: "t", Present: true},
+		},
+		{
+			`{ any: [{ type: a }, { source: b }] }`, nil,
+			Finding{Path: "when.any[0].type", Pos: Pos{"r.yaml", 1, 17}, Predicate: "type: a", Attribute: "type", Value: "t", Present: true, Note: "none of 2 alternatives holds; this is the first"},
+		},
+		{
+			`{ not: { type: t } }`, nil,
+			Finding{Path: "when.not", Pos: Pos{"r.yaml", 1, 3}, Predicate: "not: {type: t}", Attribute: "type", Value: "t", Present: true},
+		},
+		{
+			`{ not: { type: t, source: /s } }`, nil,
+			Finding{Path: "when.not", Pos: Pos{"r.yaml", 1, 3}, Predicate: "not: {source: /s, type: t}", Note: "the condition below not holds"},
+		},
+		{
+			`{ data: { order.total: { gt: 100 } } }`,
+			[]string{`data={"order":{"total":99}}`},
+			Finding{Path: "when.data.order.total.gt", Pos: Pos{"r.yaml", 1, 26}, Predicate: "data: {order.total: {gt: 100}}", Attribute: "data.order.total", Value: "99", Present: true},
+		},
+		{
+			`{ data: { a: b } }`, nil,
+			Finding{Path: "when.data.a", Pos: Pos{"r.yaml", 1, 14}, Predicate: "data: {a: b}", Attribute: "data.a", Note: "the event has no data"},
+		},
+		{
+			`{ data: { a: b } }`,
+			[]string{`data={"a":[1]}`},
+			Finding{Path: "when.data.a", Pos: Pos{"r.yaml", 1, 14}, Predicate: "data: {a: b}", Attribute: "data.a", Value: "[1]", Present: true, Note: "the value is an array"},
+		},
 	}
 	for _, tt := range tests {
 		table, _ := newTable([]Rule{{Name: "r", When: condition(t, tt.when)}}, nil, nil)

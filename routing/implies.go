@@ -95,8 +95,9 @@ func prefixes(n *node) []string {
 		return nonEmpty(prefix)
 	case opRegex:
 		return nonEmpty(n.test.regex.prefix)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // suffixes is prefixes for the ends of values.
@@ -107,8 +108,9 @@ func suffixes(n *node) []string {
 	case opGlob:
 		_, suffix := n.test.glob.literals()
 		return nonEmpty(suffix)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func nonEmpty(s string) []string {
@@ -182,5 +184,5 @@ func (b bound) disjoint(other bound) bool {
 		low, high = other, b
 	}
 	c := low.limit.compare(high.limit)
-	return c > 0 || c == 0 && !(low.inclusive() && high.inclusive())
+	return c > 0 || c == 0 && (!low.inclusive() || !high.inclusive())
 }

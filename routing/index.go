@@ -166,6 +166,7 @@ func (x *indexer) covers(p *pred) {
 		x.coverAffixes(p.slot, "", "")
 	case opCESQL:
 		x.coverConjuncts(p)
+	default: // a JSON null is only ever in the payload
 	}
 }
 

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/eventrouter/router/envelope"
@@ -31,12 +32,7 @@ func matcherWords() []string {
 }
 
 func isMatcherWord(s string) bool {
-	for _, w := range matcherWords() {
-		if w == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(matcherWords(), s)
 }
 
 // matcher reads what stands behind an attribute: a scalar, a list of scalars, or a map of matcher words.
@@ -57,7 +53,13 @@ func (p *parser) matcher(v Value, s subject) *node {
 			return s.node(opNull, v, newTest(opNull, nil))
 		}
 		return p.fail(v, "%s has no matcher; for an absent attribute write %s: { exists: false }", s.name, s.name)
+	default:
+		return p.words(v, s)
 	}
+}
+
+// words reads a map of matcher words, which are ANDed.
+func (p *parser) words(v Value, s subject) *node {
 	if len(v.Fields) == 0 {
 		return p.fail(v, "the matcher for %s is empty; one of %s belongs here", s.name, strings.Join(matcherWords(), ", "))
 	}

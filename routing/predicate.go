@@ -79,7 +79,12 @@ func (l *lowerer) lower(n *node, neg bool) pred {
 		return l.lower(n.kids[0], !neg)
 	case opAll, opAny:
 		return l.combine(n, neg)
+	default:
+		return l.leaf(n, neg)
 	}
+}
+
+func (l *lowerer) leaf(n *node, neg bool) pred {
 	p := pred{op: n.op, neg: neg, test: n.test}
 	switch {
 	case n.op == opCESQL:
@@ -147,6 +152,7 @@ func (p *pred) admits(text string) bool {
 		return strings.HasPrefix(text, p.text)
 	case opSuffix:
 		return strings.HasSuffix(text, p.text)
+	default:
+		return text == p.text
 	}
-	return text == p.text
 }

@@ -92,8 +92,9 @@ func entryText(n *node) (section, key, value string) {
 		return "", keyAny, listText(n.kids, whenText)
 	case opAll:
 		return "", keyAll, listText(n.kids, whenText)
+	default:
+		return "", keyCESQL, quote(n.test.values[0])
 	}
-	return "", keyCESQL, quote(n.test.values[0])
 }
 
 // predicateText writes a node as an explanation quotes it: without braces, as one line of a file.
@@ -135,13 +136,25 @@ func matcherFields(n *node) string {
 		return n.test.bound.word + ": " + n.test.bound.text
 	case opEqual:
 		return "in: " + listText(n.test.values, n.scalar)
+	default:
+		return wordOf(n.op) + ": " + valuesText(n)
 	}
-	return wordOf[n.op] + ": " + valuesText(n)
 }
 
 // wordOf names the matchers that are written as a word and one or several texts.
-var wordOf = map[op]string{
-	opPrefix: "prefix", opSuffix: "suffix", opFold: "equals_ignore_case", opGlob: "glob", opRegex: "regex",
+func wordOf(o op) string {
+	switch o {
+	case opPrefix:
+		return "prefix"
+	case opSuffix:
+		return "suffix"
+	case opFold:
+		return "equals_ignore_case"
+	case opGlob:
+		return "glob"
+	default:
+		return "regex"
+	}
 }
 
 func valuesText(n *node) string {

@@ -36,7 +36,7 @@ func refData(e *envelope.Event, path string) seen {
 	if e.Data == nil || decoder.Decode(&doc) != nil {
 		return seen{}
 	}
-	for _, name := range strings.Split(path, ".") {
+	for name := range strings.SplitSeq(path, ".") {
 		object, ok := doc.(map[string]any)
 		if !ok {
 			return seen{}
@@ -135,8 +135,9 @@ func refMatcher(v Value, s seen) bool {
 		return refEqual(v, s)
 	case List:
 		return slices.ContainsFunc(v.Items, func(v Value) bool { return refEqual(v, s) })
+	default:
+		return !slices.ContainsFunc(v.Fields, func(f Field) bool { return !refWord(f, s) })
 	}
-	return !slices.ContainsFunc(v.Fields, func(f Field) bool { return !refWord(f, s) })
 }
 
 func refEqual(v Value, s seen) bool {

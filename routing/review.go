@@ -80,6 +80,7 @@ func (r *reviewer) condition() {
 			r.rule.Name)
 	case never:
 		r.warn(root.pos, root.path, "route %s never matches", r.rule.Name)
+	default:
 	}
 }
 
@@ -105,12 +106,13 @@ func (r *reviewer) judge(n *node, neg bool) certainty {
 			return r.judgeAll(n, neg)
 		}
 		return r.judgeAny(n, neg)
+	default:
+		c := judgeLeaf(n)
+		if neg && c != sometimes {
+			c = always + never - c
+		}
+		return c
 	}
-	c := judgeLeaf(n)
-	if neg && c != sometimes {
-		c = always + never - c
-	}
-	return c
 }
 
 func (r *reviewer) judgeAll(n *node, neg bool) certainty {
@@ -121,6 +123,7 @@ func (r *reviewer) judgeAll(n *node, neg bool) certainty {
 			return never
 		case sometimes:
 			result = sometimes
+		default:
 		}
 	}
 	if n == r.rule.When.root {

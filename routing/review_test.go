@@ -24,8 +24,10 @@ func one(t *testing.T, rules ...Rule) []string {
 
 func TestReviewOfOneRule(t *testing.T) {
 	tests := []struct{ when, want string }{
-		{`{ type: a, all: [{ type: b }] }`,
-			"r.yaml:1:26: when.all[0].type: route r: type: a and type: b contradict each other; no event can satisfy both"},
+		{
+			`{ type: a, all: [{ type: b }] }`,
+			"r.yaml:1:26: when.all[0].type: route r: type: a and type: b contradict each other; no event can satisfy both",
+		},
 		{`{ type: { prefix: a, in: [b, c] } }`, "type: {prefix: a} and type: [b, c] contradict"},
 		{`{ subject: { exists: false, prefix: a } }`, "subject: {exists: false} and subject: {prefix: a} contradict"},
 		{`{ subject: { prefix: a, not: { prefix: [a, b] } } }`, "contradict"},
@@ -46,8 +48,10 @@ func TestReviewOfOneRule(t *testing.T) {
 		{`{ specversion: "0.3" }`, "warning: r.yaml:1:16: when.specversion: route r never matches"},
 		{`{ type: { exists: false } }`, "route r never matches"},
 		{`{ time: { gt: 2020 } }`, "route r never matches"},
-		{`{ any: [{ type: a }, { source: { exists: false } }] }`,
-			"warning: r.yaml:1:34: when.any[1].source.exists: route r: this alternative never holds"},
+		{
+			`{ any: [{ type: a }, { source: { exists: false } }] }`,
+			"warning: r.yaml:1:34: when.any[1].source.exists: route r: this alternative never holds",
+		},
 		{`{ cesql: "subject" }`, "warning: r.yaml:1:10: when.cesql: route r: CESQL: "},
 		{`{ filters: [] }`, "the condition holds for every event"},
 	}

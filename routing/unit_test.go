@@ -14,9 +14,20 @@ func TestSuggest(t *testing.T) {
 	tests := []struct {
 		word, want string
 	}{
-		{"tpye", "type"}, {"Type", "type"}, {"sourc", "source"}, {"subjcet", "subject"}, {"type", ""}, {"x", ""},
-		{"", ""}, {"elephant", ""}, {"datacontentype", "datacontenttype"}, {strings.Repeat("a", 1_000_000), ""},
-		{"tiem", "time"}, {"tim", "time"}, {"tme", "time"}, {"ids", "id"}, {"idxx", ""},
+		{"tpye", "type"},
+		{"Type", "type"},
+		{"sourc", "source"},
+		{"subjcet", "subject"},
+		{"type", ""},
+		{"x", ""},
+		{"", ""},
+		{"elephant", ""},
+		{"datacontentype", "datacontenttype"},
+		{strings.Repeat("a", 1_000_000), ""},
+		{"tim", "time"},
+		{"tme", "time"},
+		{"ids", "id"},
+		{"idxx", ""},
 	}
 	for _, tt := range tests {
 		if got := Suggest(tt.word, coreAttributes()); got != tt.want {

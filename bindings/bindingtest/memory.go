@@ -13,10 +13,11 @@ import (
 // It takes window like any other source and settles batches it never sees again, so that a test of the pipeline has
 // the real contract under it.
 type MemorySource struct {
-	Window  *bindings.Window
-	batches [][]*envelope.Event
+	Window *bindings.Window
+	more   chan struct{} // capacity 1: batches were added
 
 	mu       sync.Mutex // guards what follows
+	batches  [][]*envelope.Event
 	outcomes []Outcome
 	emitted  sync.WaitGroup
 	settled  int
@@ -30,12 +31,31 @@ type Outcome struct {
 
 // NewMemorySource returns a source of these batches. The events are copied at emission.
 func NewMemorySource(window *bindings.Window, batches ...[]*envelope.Event) *MemorySource {
-	return &MemorySource{Window: window, batches: batches}
+	return &MemorySource{Window: window, batches: batches, more: make(chan struct{}, 1)}
 }
 
-// Run emits every batch, then waits for ctx and for the outcomes.
+// Add gives the source another batch, which it emits when it runs. It may be called while it does.
+func (s *MemorySource) Add(events []*envelope.Event) {
+	s.mu.Lock()
+	s.batches = append(s.batches, events)
+	s.mu.Unlock()
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+}
+
+// Run emits every batch until ctx is done, and waits for the outcomes.
 func (s *MemorySource) Run(ctx context.Context, emit func(*bindings.Batch)) error {
-	for _, events := range s.batches {
+	for ctx.Err() == nil {
+		events, ok := s.next()
+		if !ok {
+			select {
+			case <-s.more:
+			case <-ctx.Done():
+			}
+			continue
+		}
 		b := bindings.NewBatch(s, len(events))
 		for _, e := range events {
 			e.CopyTo(b.Add())
@@ -46,9 +66,20 @@ func (s *MemorySource) Run(ctx context.Context, emit func(*bindings.Batch)) erro
 		s.emitted.Add(1)
 		emit(b)
 	}
-	<-ctx.Done()
 	s.emitted.Wait()
 	return nil
+}
+
+// next takes the next batch; it is false if there is none.
+func (s *MemorySource) next() ([]*envelope.Event, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.batches) == 0 {
+		return nil, false
+	}
+	events := s.batches[0]
+	s.batches = s.batches[1:]
+	return events, true
 }
 
 // Settle keeps the outcomes and gives the window back. Settling a batch a second time panics (invariant 1).

@@ -163,6 +163,7 @@ func outcomeOf(err error) *answer {
 		return refuse(nethttp.StatusBadRequest, "the message is not a CloudEvent")
 	case bindings.ReasonTooLarge:
 		return refuse(nethttp.StatusRequestEntityTooLarge, "the event is larger than a target takes")
+	default:
+		return refuse(nethttp.StatusUnprocessableEntity, "the event cannot be delivered: %s", permanent.Reason)
 	}
-	return refuse(nethttp.StatusUnprocessableEntity, "the event cannot be delivered: %s", permanent.Reason)
 }

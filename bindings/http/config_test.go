@@ -35,12 +35,18 @@ func TestSourceConfigValidate(t *testing.T) {
 	}{
 		{"good", SourceConfig{Listen: ":8080", Path: "/events", HeaderEncoding: "lenient"}, ""},
 		{"empty", SourceConfig{}, "listen"},
-		{"all wrong", SourceConfig{Listen: "8080", Path: "x", HeaderEncoding: "x", MaxConnections: -1, ReplyTimeout: -1, TLS: &security.TLS{}},
-			"listen path header_encoding max_connections reply_timeout tls"},
+		{
+			"all wrong",
+			SourceConfig{Listen: "8080", Path: "x", HeaderEncoding: "x", MaxConnections: -1, ReplyTimeout: -1, TLS: &security.TLS{}},
+			"listen path header_encoding max_connections reply_timeout tls",
+		},
 		{"path with a query", SourceConfig{Listen: ":1", Path: "/a?b"}, "path"},
 		{"empty auth", SourceConfig{Listen: ":1", Auth: &SourceAuth{}}, "auth"},
-		{"auth", SourceConfig{Listen: ":1", Auth: &SourceAuth{Bearer: secrets(""), Basic: &Basic{}, HMAC: &HMAC{Tolerance: -1}, ClientNames: []string{"x"}}},
-			"auth.bearer auth.basic.username auth.basic.password auth.hmac.secrets auth.hmac.tolerance auth.client_names"},
+		{
+			"auth",
+			SourceConfig{Listen: ":1", Auth: &SourceAuth{Bearer: secrets(""), Basic: &Basic{}, HMAC: &HMAC{Tolerance: -1}, ClientNames: []string{"x"}}},
+			"auth.bearer auth.basic.username auth.basic.password auth.hmac.secrets auth.hmac.tolerance auth.client_names",
+		},
 		{"key that is no base64", SourceConfig{Listen: ":1", Auth: &SourceAuth{HMAC: &HMAC{Secrets: secrets("whsec_%")}}}, "auth.hmac.secrets"},
 		{"web hook", SourceConfig{Listen: ":1", Webhook: &SourceWebhook{AllowedRate: 0.001}}, "webhook.allowed_origins webhook.allowed_rate"},
 		{"web hook, one a minute", SourceConfig{Listen: ":1", Webhook: &SourceWebhook{AllowedOrigins: []string{"x"}, AllowedRate: bindings.Rate(1.0 / 60)}}, ""},

@@ -117,6 +117,7 @@ func (g *guard) step(c byte) bool {
 		return g.step(c)
 	case inName:
 		return g.stepName(c)
+	default:
 	}
 	if c != '\n' {
 		g.keep(c)

@@ -346,6 +346,9 @@ func TestMalformedLeavesAsItCame(t *testing.T) {
 
 // TestAllocations: neither decoding nor encoding allocates once the memory is there.
 func TestAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("NOT TESTED: allocations, because the race detector is on")
+	}
 	binary := ceRecord("in", 0, "1")
 	binary.Headers = append(binary.Headers, headers("ce_region", "eu", "ce_tenant", "a", "traceparent", "00")...)
 	structured := &kgo.Record{Value: []byte(structuredEvent), Headers: headers("content-type", "application/cloudevents+json")}

@@ -479,6 +479,9 @@ func TestHeldPartitionIsPaused(t *testing.T) {
 
 // TestDeliverAllocations: from a polled record to its settled event there is no allocation of ours.
 func TestDeliverAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("NOT TESTED: allocations, because the race detector is on")
+	}
 	c := cluster(t)
 	src := newSource(t, c, settings("a"))
 	r := &run{source: src, emit: func(b *bindings.Batch) { b.Expect(1); b.Done(1) }}

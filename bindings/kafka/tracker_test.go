@@ -319,6 +319,9 @@ func TestTrackersFollowAssignments(t *testing.T) {
 }
 
 func TestTrackerAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("NOT TESTED: allocations, because the race detector is on")
+	}
 	tr := newTracker("t", 0)
 	rs, b := records(0, 50), home(50)
 	if n := testing.AllocsPerRun(100, func() {

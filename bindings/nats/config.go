@@ -262,7 +262,8 @@ type auth struct {
 }
 
 func (c *SourceConfig) auth() auth { return auth{c.Creds, c.NKey, c.User, c.Token, c.Password, c.TLS} }
-func (c *SinkConfig) auth() auth   { return auth{c.Creds, c.NKey, c.User, c.Token, c.Password, c.TLS} }
+
+func (c *SinkConfig) auth() auth { return auth{c.Creds, c.NKey, c.User, c.Token, c.Password, c.TLS} }
 
 func (a auth) validate(addresses string) error {
 	var errs []error
@@ -278,10 +279,10 @@ func (a auth) validate(addresses string) error {
 	if !a.password.IsZero() && a.user == "" {
 		errs = append(errs, bindings.Invalid("password", "needs user"))
 	}
-	switch {
-	case addresses == "":
+	switch addresses {
+	case "":
 		errs = append(errs, bindings.Invalid("url", "is missing"))
-	case addresses == embeddedURL:
+	case embeddedURL:
 		if ways > 0 || a.tls != nil {
 			errs = append(errs, bindings.Invalid("url", "the embedded server takes neither credentials nor tls"))
 		}

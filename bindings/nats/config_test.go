@@ -111,12 +111,26 @@ func TestSubjectInjection(t *testing.T) {
 	k := newSink(t, SinkConfig{URL: anyURL, Subject: "{type}"})
 	x := newEncoder()
 	for _, c := range []struct{ n, value string }{
-		{"82", "a.*"}, {"82", "a.>"}, {"82", ">"}, {"82", "*"},
+		{"82", "a.*"},
+		{"82", "a.>"},
+		{"82", ">"},
+		{"82", "*"},
 		{"83", "$JS.API.STREAM.PURGE.X"},
-		{"84", "$SYS.REQ.SERVER.PING"}, {"84", "_INBOX.x"}, {"84", "$KV.b.k"}, {"84", "_R_.x"},
-		{"85", "a..b"}, {"85", ".a"}, {"85", "a."}, {"85", ""}, {"85", "."},
-		{"86", "a b"}, {"86", "a\tb"}, {"86", "a\r\nPUB x 1\r\n"},
-		{"87", "a\x00b"}, {"87", "é"}, {"87", strings.Repeat("x", 4096)},
+		{"84", "$SYS.REQ.SERVER.PING"},
+		{"84", "_INBOX.x"},
+		{"84", "$KV.b.k"},
+		{"84", "_R_.x"},
+		{"85", "a..b"},
+		{"85", ".a"},
+		{"85", "a."},
+		{"85", ""},
+		{"85", "."},
+		{"86", "a b"},
+		{"86", "a\tb"},
+		{"86", "a\r\nPUB x 1\r\n"},
+		{"87", "a\x00b"},
+		{"87", "é"},
+		{"87", strings.Repeat("x", 4096)},
 	} {
 		e := event("1")
 		e.Type = c.value
@@ -152,8 +166,17 @@ func TestCovers(t *testing.T) {
 		pattern, subject string
 		want             bool
 	}{
-		{"a.b", "a.b", true}, {"a.*", "a.b", true}, {"a.>", "a.b.c", true}, {">", "a", true}, {"a.>", "a.>", true},
-		{"a.>", "a", false}, {"a.*", "a", false}, {"a.*", "a.b.c", false}, {"a.b", "a.*", false}, {"a.*", "a.>", false}, {"a", "a.b", false},
+		{"a.b", "a.b", true},
+		{"a.*", "a.b", true},
+		{"a.>", "a.b.c", true},
+		{">", "a", true},
+		{"a.>", "a.>", true},
+		{"a.>", "a", false},
+		{"a.*", "a", false},
+		{"a.*", "a.b.c", false},
+		{"a.b", "a.*", false},
+		{"a.*", "a.>", false},
+		{"a", "a.b", false},
 	} {
 		if got := covers([]string{c.pattern}, c.subject); got != c.want {
 			t.Errorf("covers(%q, %q) = %v", c.pattern, c.subject, got)

@@ -16,9 +16,12 @@ import (
 // embeddedStart is how long the embedded server may take to open its store, which grows with what is in it.
 const embeddedStart = 30 * time.Second
 
+// defaultStore is where the embedded server keeps its streams unless the configuration says otherwise.
+const defaultStore = "data"
+
 // EmbeddedConfig is what a user writes for the server inside the process.
 type EmbeddedConfig struct {
-	// Store is the directory of the streams.
+	// Store is the folder of the streams; ./data by default.
 	Store string `yaml:"store,omitempty"`
 	// Listen is an address for other NATS clients, such as 127.0.0.1:4222. Without it the server takes connections from
 	// this process only. It has no authentication: bind it to a loopback address.
@@ -33,9 +36,6 @@ type EmbeddedConfig struct {
 // Validate reports every mistake that can be seen without starting the server.
 func (c *EmbeddedConfig) Validate() error {
 	var errs []error
-	if c.Store == "" {
-		errs = append(errs, bindings.Invalid("store", "is missing"))
-	}
 	if c.Listen != "" {
 		if _, _, err := splitListen(c.Listen); err != nil {
 			errs = append(errs, bindings.Invalid("listen", "%w", err))
@@ -58,6 +58,9 @@ type Embedded struct {
 func NewEmbedded(cfg EmbeddedConfig) (*Embedded, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	if cfg.Store == "" {
+		cfg.Store = defaultStore
 	}
 	return &Embedded{cfg: cfg}, nil
 }

@@ -87,7 +87,7 @@ func (k *Sink) judge(ctx context.Context, nc *natsgo.Conn, x *encoder, events []
 	}
 }
 
-func nobodyTookIt(err error) bool { return err == error(errNoStream) || err == error(errOther) }
+func nobodyTookIt(err error) bool { return errors.Is(err, errNoStream) || errors.Is(err, errOther) }
 
 // answers receives the stream's answers for all Sends of a sink. Every Send is a flight with a number of its own, so
 // that an answer which comes late finds nobody (it must not confirm a later attempt).
@@ -172,7 +172,7 @@ func (a *answers) resolve(id uint64, i int, err error, duplicate bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f := a.flights[id]
-	if f == nil || i >= len(f.outcomes) || f.outcomes[i] != error(errNoAnswer) {
+	if f == nil || i >= len(f.outcomes) || !errors.Is(f.outcomes[i], errNoAnswer) {
 		return
 	}
 	f.outcomes[i] = err
@@ -202,7 +202,7 @@ func (a *answers) lost() {
 	defer a.mu.Unlock()
 	for _, f := range a.flights {
 		for i, err := range f.outcomes {
-			if err == error(errNoAnswer) {
+			if errors.Is(err, errNoAnswer) {
 				f.outcomes[i] = errDisconnected
 				f.failed++
 			}
@@ -296,6 +296,7 @@ func apiError(e *jetstream.APIError) error {
 		return tooLarge(code, errors.New(e.Description))
 	case codeOtherStream:
 		return errOther
+	default:
+		return &bindings.CodeError{Code: code, Err: fmt.Errorf("nats: stream refused the event: %s", e.Description)}
 	}
-	return &bindings.CodeError{Code: code, Err: fmt.Errorf("nats: stream refused the event: %s", e.Description)}
 }

@@ -380,7 +380,7 @@ func TestEmbeddedServerIsShared(t *testing.T) {
 }
 
 func TestEmbeddedConfigIsChecked(t *testing.T) {
-	for _, cfg := range []EmbeddedConfig{{}, {Store: "x", Listen: "4222"}, {Store: "x", Listen: "h:99999"}} {
+	for _, cfg := range []EmbeddedConfig{{Store: "x", Listen: "4222"}, {Store: "x", Listen: "h:99999"}} {
 		if _, err := NewEmbedded(cfg); err == nil {
 			t.Errorf("%+v was taken", cfg)
 		}

@@ -76,11 +76,11 @@ func (a adapters) adapt(next func() *envelope.Event, body string, o envelope.Opt
 	if a.sns && f.isSNS() {
 		return a.unwrap(next, body, &f, o)
 	}
-	return a.direct(next, body, &f, o)
+	return a.direct(next, &f, o)
 }
 
 // direct handles what is not SNS.
-func (a adapters) direct(next func() *envelope.Event, body string, f *foreign, o envelope.Options) error {
+func (a adapters) direct(next func() *envelope.Event, f *foreign, o envelope.Options) error {
 	switch {
 	case a.eventBridge && f.isEventBridge():
 		return eventBridge(next(), f, o)
@@ -110,7 +110,7 @@ func (a adapters) unwrap(next func() *envelope.Event, body string, f *foreign, o
 				}
 				return next()
 			}
-			if err := a.direct(again, f.Message, &inner, o); !errors.Is(err, envelope.ErrNotCloudEvent) {
+			if err := a.direct(again, &inner, o); !errors.Is(err, envelope.ErrNotCloudEvent) {
 				return err
 			}
 		}

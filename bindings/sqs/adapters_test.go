@@ -47,13 +47,18 @@ func TestAdapters(t *testing.T) {
 		{"E14 SNS around an event", snsEnvelope(jsonEvent), []string{"sns"}, []string{`specversion=1.0 id=1 source=/s type=t n=5 dct= data="{\"a\":1}"`}, ""},
 		{"SNS around text", snsEnvelope("hello"), []string{"sns"}, []string{
 			`specversion=1.0 id=sns-1 source=arn:aws:sns:eu-west-1:1:orders type=com.amazonaws.sns.Notification subject=Hi ` +
-				`time=2026-01-02T03:04:05.678Z dct=application/json data=` + quote(snsEnvelope("hello"))}, ""},
+				`time=2026-01-02T03:04:05.678Z dct=application/json data=` + quote(snsEnvelope("hello")),
+		}, ""},
 		{"SNS around S3", snsEnvelope(`{"Records":[` + s3Record + `]}`), []string{"sns", "s3"}, []string{s3One}, ""},
 		{"SNS around EventBridge", snsEnvelope(bridge), []string{"sns", "eventbridge"}, []string{bridged}, ""},
 		{"SNS around an event that breaks a rule", snsEnvelope(`{"specversion":"1.0","id":""}`), []string{"sns"}, nil, "id: "},
-		{"SNS subscription", `{"Type":"SubscriptionConfirmation","MessageId":"m","TopicArn":"arn:x","Message":"You","Subject":"no","Timestamp":"2026-01-02T03:04:05Z"}`,
-			[]string{"sns"}, []string{`specversion=1.0 id=m source=arn:x type=com.amazonaws.sns.SubscriptionConfirmation time=2026-01-02T03:04:05Z dct=application/json data=` +
-				quote(`{"Type":"SubscriptionConfirmation","MessageId":"m","TopicArn":"arn:x","Message":"You","Subject":"no","Timestamp":"2026-01-02T03:04:05Z"}`)}, ""},
+		{
+			"SNS subscription", `{"Type":"SubscriptionConfirmation","MessageId":"m","TopicArn":"arn:x","Message":"You","Subject":"no","Timestamp":"2026-01-02T03:04:05Z"}`,
+			[]string{"sns"},
+			[]string{`specversion=1.0 id=m source=arn:x type=com.amazonaws.sns.SubscriptionConfirmation time=2026-01-02T03:04:05Z dct=application/json data=` +
+				quote(`{"Type":"SubscriptionConfirmation","MessageId":"m","TopicArn":"arn:x","Message":"You","Subject":"no","Timestamp":"2026-01-02T03:04:05Z"}`)},
+			"",
+		},
 		{"SNS not named", snsEnvelope(jsonEvent), []string{"s3", "eventbridge"}, nil, "not a CloudEvent"},
 		{"EventBridge", bridge, []string{"eventbridge"}, []string{bridged}, ""},
 		{"EventBridge not named", bridge, []string{"sns"}, nil, "not a CloudEvent"},
@@ -61,7 +66,8 @@ func TestAdapters(t *testing.T) {
 		{"S3, two records of one request", `{"Records":[` + s3Record + `,` + s3Second + `]}`, []string{"s3"}, []string{
 			strings.Replace(s3One, "REQ.ID2", "REQ.ID2.0055", 1),
 			`specversion=1.0 id=REQ.ID2.0055.c.png source=aws:s3.eu-west-1.pics type=com.amazonaws.s3.ObjectRemoved:Delete subject=c.png ` +
-				`time=2026-01-02T03:04:05.000Z dct=application/json data=` + quote(s3Second)}, ""},
+				`time=2026-01-02T03:04:05.000Z dct=application/json data=` + quote(s3Second),
+		}, ""},
 		{"S3 test message", `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-02T03:04:05Z","Bucket":"b"}`, []string{"s3"}, nil, "is the test message"},
 		{"Records of something else", `{"Records":[{"a":1}]}`, []string{"s3"}, nil, "not a CloudEvent"},
 		{"S3, a bad record", `{"Records":[` + s3Record + `,` + strings.Replace(s3Second, "2026-01", "2026-13", 1) + `]}`, []string{"s3"}, nil, "record 1: "},

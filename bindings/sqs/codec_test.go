@@ -47,23 +47,39 @@ func TestDecode(t *testing.T) {
 		attrs      attributes
 		want       string // of show, or of the error
 	}{
-		{"structured by content-type", jsonEvent, attrs("content-type", "application/cloudevents+json; charset=UTF-8"),
-			`specversion=1.0 id=1 source=/s type=t n=5 dct= data="{\"a\":1}"`},
-		{"structured by Content-Type", jsonEvent, attrs("Content-Type", "Application/CloudEvents+JSON"),
-			`specversion=1.0 id=1 source=/s type=t n=5 dct= data="{\"a\":1}"`},
+		{
+			"structured by content-type", jsonEvent, attrs("content-type", "application/cloudevents+json; charset=UTF-8"),
+			`specversion=1.0 id=1 source=/s type=t n=5 dct= data="{\"a\":1}"`,
+		},
+		{
+			"structured by Content-Type", jsonEvent, attrs("Content-Type", "Application/CloudEvents+JSON"),
+			`specversion=1.0 id=1 source=/s type=t n=5 dct= data="{\"a\":1}"`,
+		},
 		{"structured by its body", " \n" + jsonEvent, nil, `specversion=1.0 id=1 source=/s type=t n=5 dct= data="{\"a\":1}"`},
-		{"a sniffed body wins over a foreign content-type", jsonEvent, attrs("content-type", "application/json"),
-			`specversion=1.0 id=1 source=/s type=t n=5 dct= data="{\"a\":1}"`},
-		{"binary, values raw", "hello", attrs(append(binary, "content-type", "text/plain", "ce-zeta", "z", "ce-alpha", "a", "other", "x")...),
-			`specversion=1.0 id=1 source=/s%20é type=t alpha=a zeta=z dct=text/plain data="hello"`},
-		{"binary with ce_", "hello", attrs("ce_specversion", "1.0", "ce_id", "1", "ce_source", "/s", "ce_type", "t"),
-			`specversion=1.0 id=1 source=/s type=t dct= data="hello"`},
-		{"binary wins over a JSON event as data", jsonEvent, attrs(append(binary, "content-type", "application/json")...),
-			`specversion=1.0 id=1 source=/s%20é type=t dct=application/json data=` + fmt.Sprintf("%q", jsonEvent)},
-		{"batch", "[" + jsonEvent + "]", attrs("content-type", "application/cloudevents-batch+json"),
-			"content-type: must be application/cloudevents+json for an event in structured mode"},
-		{"unknown format", "x", attrs("content-type", "application/cloudevents+avro"),
-			"content-type: must be application/cloudevents+json for an event in structured mode"},
+		{
+			"a sniffed body wins over a foreign content-type", jsonEvent, attrs("content-type", "application/json"),
+			`specversion=1.0 id=1 source=/s type=t n=5 dct= data="{\"a\":1}"`,
+		},
+		{
+			"binary, values raw", "hello", attrs(append(binary, "content-type", "text/plain", "ce-zeta", "z", "ce-alpha", "a", "other", "x")...),
+			`specversion=1.0 id=1 source=/s%20é type=t alpha=a zeta=z dct=text/plain data="hello"`,
+		},
+		{
+			"binary with ce_", "hello", attrs("ce_specversion", "1.0", "ce_id", "1", "ce_source", "/s", "ce_type", "t"),
+			`specversion=1.0 id=1 source=/s type=t dct= data="hello"`,
+		},
+		{
+			"binary wins over a JSON event as data", jsonEvent, attrs(append(binary, "content-type", "application/json")...),
+			`specversion=1.0 id=1 source=/s%20é type=t dct=application/json data=` + fmt.Sprintf("%q", jsonEvent),
+		},
+		{
+			"batch", "[" + jsonEvent + "]", attrs("content-type", "application/cloudevents-batch+json"),
+			"content-type: must be application/cloudevents+json for an event in structured mode",
+		},
+		{
+			"unknown format", "x", attrs("content-type", "application/cloudevents+avro"),
+			"content-type: must be application/cloudevents+json for an event in structured mode",
+		},
 		{"structured without specversion", `{}`, attrs("content-type", "application/cloudevents+json"), "specversion: is required"},
 		{"sniffed, a required attribute is missing", `{"specversion":"1.0","id":"1"}`, nil, "source: is required"},
 		{"no event", `{"a":1}`, nil, "not a CloudEvent"},
@@ -180,9 +196,11 @@ func TestEncodedForm(t *testing.T) {
 		a := m.attrs[name]
 		got = append(got, name+"="+*a.DataType+":"+*a.StringValue)
 	}
-	want := []string{"ce-dataschema=String:https://a/b", "ce-id=String:1", "ce-partitionkey=String:é%20", "ce-source=String:/shop",
+	want := []string{
+		"ce-dataschema=String:https://a/b", "ce-id=String:1", "ce-partitionkey=String:é%20", "ce-source=String:/shop",
 		"ce-specversion=String:1.0", "ce-subject=String:s", "ce-time=String:2026-01-02T03:04:05Z", "ce-type=String:com.acme.order.paid",
-		"content-type=String:application/json"}
+		"content-type=String:application/json",
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("attributes:\n got %q\nwant %q", got, want)
 	}

@@ -27,8 +27,10 @@ func TestParseQueue(t *testing.T) {
 			t.Errorf("parseQueue(%q) = %+v, %v, want %+v", in, got, err, want)
 		}
 	}
-	for _, in := range []string{"", "a b", "a.b", ".fifo", strings.Repeat("x", 81), "arn:aws:sns:eu-west-1:123:orders", "arn:aws:sqs::123:o",
-		"arn:aws:sqs:eu-west-1:123", "ftp://h/q", "https://h/", "https://h/a.b", "https:///q"} {
+	for _, in := range []string{
+		"", "a b", "a.b", ".fifo", strings.Repeat("x", 81), "arn:aws:sns:eu-west-1:123:orders", "arn:aws:sqs::123:o",
+		"arn:aws:sqs:eu-west-1:123", "ftp://h/q", "https://h/", "https://h/a.b", "https:///q",
+	} {
 		if _, err := parseQueue(in); err == nil {
 			t.Errorf("parseQueue(%q) was accepted", in)
 		}
@@ -128,8 +130,8 @@ func TestConstructorsRefuse(t *testing.T) {
 }
 
 func TestBackoff(t *testing.T) {
-	for n, want := range map[int]time.Duration{0: 1, 1: 1, 2: 2, 5: 16, 9: 256, 10: 300, 1000: 300} {
-		if got := backoff(n, time.Second, 5*time.Minute); got != want*time.Second {
+	for n, want := range map[int]int{0: 1, 1: 1, 2: 2, 5: 16, 9: 256, 10: 300, 1000: 300} {
+		if got := backoff(n, time.Second, 5*time.Minute); got != time.Duration(want)*time.Second {
 			t.Errorf("backoff(%d) = %v, want %vs", n, got, int(want))
 		}
 	}

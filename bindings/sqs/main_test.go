@@ -30,5 +30,3 @@ func event(id string) *envelope.Event {
 		ID: id, Source: "/shop", Type: "com.acme.order.paid", DataContentType: "application/json", Data: []byte(`{"n":1}`),
 	}
 }
-
-func structured(e *envelope.Event) string { return string(envelope.AppendJSON(nil, e)) }

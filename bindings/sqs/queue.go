@@ -83,7 +83,7 @@ func validQueueName(s string) bool {
 	s = strings.TrimSuffix(s, ".fifo")
 	for i := range len(s) {
 		c := s[i]
-		if !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '-' || c == '_') {
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') && c != '-' && c != '_' {
 			return false
 		}
 	}

@@ -105,8 +105,10 @@ func TestSendReconcilesEveryAnswer(t *testing.T) {
 	s.OnCall("SendMessageBatch", func(fakesqs.Call) *fakesqs.Fault { return &fakesqs.Fault{Entries: all} })
 	k := sinkOn(t, s, SinkConfig{Queue: "q"}, bindings.ModeDefault)
 	got := classes(k.Send(t.Context(), numbered(10)), 10)
-	want := []string{"ok", "transient InternalError", "transient", "transient", "transient", "transient InternalError",
-		"permanent unencodable", "permanent rejected", "transient ThrottlingException", "permanent rejected"}
+	want := []string{
+		"ok", "transient InternalError", "transient", "transient", "transient", "transient InternalError",
+		"permanent unencodable", "permanent rejected", "transient ThrottlingException", "permanent rejected",
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("outcomes:\n got %q\nwant %q", got, want)
 	}

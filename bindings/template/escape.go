@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/eventrouter/router/envelope"
 )
 
 // The bounds of rendered addresses. NATS has no hard limit for subjects; the two here keep an event's values from
@@ -101,7 +103,7 @@ func (t *Template) checkRendered(s []byte) error {
 	case NATSSubject:
 		return checkSubject(s)
 	case KafkaTopic:
-		switch text := string(s); {
+		switch text := envelope.String(s); {
 		case text == "" || text == "." || text == "..":
 			return fmt.Errorf("%q is not a Kafka topic", text)
 		case len(text) > maxTopic:

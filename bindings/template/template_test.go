@@ -129,17 +129,19 @@ func TestStaticPrefixAndData(t *testing.T) {
 }
 
 func TestAppendDoesNotAllocate(t *testing.T) {
-	tpl, err := Compile("acme.{type}.{region}", NATSSubject)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, buf := sample(), make([]byte, 0, 256)
-	if n := testing.AllocsPerRun(100, func() {
-		if _, err := tpl.Append(buf, e); err != nil {
+	for _, target := range []Target{Raw, NATSSubject, KafkaTopic, URLPath} {
+		tpl, err := Compile("acme.{type}.{region}", target)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}); n != 0 {
-		t.Errorf("%v allocations, want 0", n)
+		e, buf := sample(), make([]byte, 0, 256)
+		if n := testing.AllocsPerRun(100, func() {
+			if _, err := tpl.Append(buf, e); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("target %d: %v allocations, want 0", target, n)
+		}
 	}
 }
 

@@ -35,8 +35,7 @@ type ruling struct {
 }
 
 func newJudge(cfg *config.Config) *judge {
-	table, _ := routing.Compile(cfg.Rules, cfg.SourceNames(), cfg.SinkNames()) // Load has reported its problems
-	return &judge{cfg: cfg, table: table, scratch: table.NewScratch()}
+	return &judge{cfg: cfg, table: cfg.Table, scratch: cfg.Table.NewScratch()}
 }
 
 // source returns the number of a source; every rule applies where it has no name.

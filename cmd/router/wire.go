@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +18,6 @@ import (
 	"github.com/eventrouter/router/bindings/stdout"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/pipeline"
-	"github.com/eventrouter/router/routing"
 )
 
 // The defaults of what a source has in flight and of an attempt of a sink.
@@ -62,7 +60,7 @@ type wiring struct {
 func newWiring(cfg *config.Config, log *zap.Logger, stdout io.Writer) (*wiring, error) {
 	w := &wiring{cfg: cfg, log: log, stdout: stdout, ports: http.NewServerPool(), ingress: map[string]*http.Source{}}
 	var err error
-	if w.embedded, err = nats.NewEmbedded(nats.EmbeddedConfig{Store: cmp.Or(cfg.Embedded.Store, "./data")}); err != nil {
+	if w.embedded, err = nats.NewEmbedded(cfg.Embedded); err != nil {
 		return nil, w.locate("embedded", err)
 	}
 	w.closers = append(w.closers, w.embedded.Close)
@@ -78,9 +76,8 @@ func (w *wiring) close() {
 
 // settings builds every part. Errors of several parts are reported together, each with the line that asked for it.
 func (w *wiring) settings() (pipeline.Settings, error) {
-	table, _ := routing.Compile(w.cfg.Rules, w.cfg.SourceNames(), w.cfg.SinkNames()) // Load has reported its problems
 	s := pipeline.Settings{
-		Table: table, Log: w.log, Drain: w.cfg.Shutdown.Drain,
+		Table: w.cfg.Table, Log: w.log, Drain: w.cfg.Shutdown.Drain,
 		Unmatched: policy(w.cfg.Unmatched), DeadLetter: policy(w.cfg.DeadLetter),
 	}
 	var errs []error

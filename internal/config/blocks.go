@@ -110,7 +110,10 @@ func (s *Source) kinds() []kind {
 
 func (s *Sink) kinds() []kind {
 	return []kind{
-		{"kafka", present(s.Kafka)}, {"nats", present(s.NATS)}, {"sqs", present(s.SQS)}, {"http", present(s.HTTP)},
+		{"kafka", present(s.Kafka)},
+		{"nats", present(s.NATS)},
+		{"sqs", present(s.SQS)},
+		{"http", present(s.HTTP)},
 		{"stdout", present(s.Stdout)},
 	}
 }

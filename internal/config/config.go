@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/nats"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/routing"
 )
@@ -35,7 +36,7 @@ type Config struct {
 	// Shutdown is how the router stops.
 	Shutdown Shutdown `yaml:"shutdown,omitempty"`
 	// Embedded is the JetStream server inside the process, which url: embedded refers to.
-	Embedded Embedded `yaml:"embedded,omitempty"`
+	Embedded nats.EmbeddedConfig `yaml:"embedded,omitempty"`
 	// Tracing is not built yet; stating it is an error.
 	Tracing *Tracing `yaml:"tracing,omitempty"`
 
@@ -90,12 +91,6 @@ type Shutdown struct {
 	Drain time.Duration `yaml:"drain,omitempty"`
 }
 
-// Embedded is the JetStream server inside the process.
-type Embedded struct {
-	// Store is the folder that it keeps its streams in; ./data by default.
-	Store string `yaml:"store,omitempty"`
-}
-
 // Tracing is where traces go.
 type Tracing struct {
 	// OTLP is the address of the collector.
@@ -127,8 +122,8 @@ type Test struct {
 	// Event is the event: its attributes, and data as text or as YAML, which stands for JSON. A missing specversion,
 	// id or source gets a value.
 	Event routing.Value `yaml:"event,omitempty"`
-	// Events is a file (.json: one event or a batch, .jsonl or .ndjson: one per line) or a folder of such files, from
-	// the configuration file's own folder on. It is given instead of event.
+	// Events is a file (.json: one event or a batch, .jsonl or .ndjson: one per line, .http: a raw request) or a folder
+	// of such files, from the configuration file's own folder on. It is given instead of event.
 	Events string `yaml:"events,omitempty"`
 	// From is the source that the event comes from; absent, every route judges it, whatever its own from.
 	From string `yaml:"from,omitempty"`
@@ -141,6 +136,12 @@ type Test struct {
 	Unmatched bool `yaml:"unmatched,omitempty"`
 	// Set are attributes that one of the delivered copies must have, all of them together, or with null must not have.
 	Set routing.Value `yaml:"set,omitempty"`
+	// Renders are what sinks must get: by sink, a map of subject, topic, queue, url or path, key and mode, or one of
+	// these with its value as one text, such as "subject acme.paid".
+	Renders routing.Value `yaml:"renders,omitempty"`
+	// DeadLetter is the reason for which the event, or a delivery of it, must be refused: bad_address, bad_set,
+	// too_large, unencodable or unmatched.
+	DeadLetter string `yaml:"dead_letter,omitempty"`
 
 	// Pos is where the test stands.
 	Pos routing.Pos `yaml:"-"`
@@ -148,6 +149,8 @@ type Test struct {
 	Samples []Sample `yaml:"-"`
 	// Expect are the attributes of Set.
 	Expect []Expectation `yaml:"-"`
+	// Rendered are the fields of Renders.
+	Rendered []Rendering `yaml:"-"`
 }
 
 // Sample is an event of a test.
@@ -155,14 +158,6 @@ type Sample struct {
 	// Name tells the sample apart from others of its test: the file, and the number in it. It is empty for event.
 	Name  string
 	Event *envelope.Event
-}
-
-// Expectation is an attribute that one delivered copy must have with that value, or must not have.
-type Expectation struct {
-	Pos    routing.Pos
-	Name   string
-	Value  string
-	Absent bool
 }
 
 // SourceNames returns the names of the sources in the order they were written.

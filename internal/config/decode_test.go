@@ -85,13 +85,30 @@ joined: j
 		t.Fatal(problems)
 	}
 	for _, c := range []struct{ got, want any }{
-		{v.Text, "007"}, {v.Flag, true}, {*v.Maybe, false}, {v.Small, int8(-128)}, {v.Count, uint16(65535)}, {v.Ratio, 1e-3},
-		{v.Wait, 90 * time.Second}, {v.Size, bindings.Size(65536)}, {v.Rate, bindings.Rate(1)}, {fmt.Sprint(v.Names), "[a b]"},
-		{v.Secret.Reveal(), "12345"}, {fmt.Sprint(v.List), "[1 7]"}, {v.Map["a"].Deep, "x"}, {len(v.Map), 2},
-		{v.Labels["on"] + v.Labels["1"], "yes2"}, {*v.Pointer, inner{}}, {v.Untagged, "u"}, {v.Joined, "j"},
-		{v.Value.Fields[0].Value.Items[1].Quoted, true}, {v.Value.Fields[0].Value.Items[0].Quoted, false},
-		{v.Value.Fields[0].Value.Items[2].Kind, routing.Null}, {v.Value.Fields[0].Value.Path, "value.a"},
-		{v.Value.Fields[0].Value.Items[1].Pos.String(), "f:17:17"}, {v.hidden + v.Hidden, ""},
+		{v.Text, "007"},
+		{v.Flag, true},
+		{*v.Maybe, false},
+		{v.Small, int8(-128)},
+		{v.Count, uint16(65535)},
+		{v.Ratio, 1e-3},
+		{v.Wait, 90 * time.Second},
+		{v.Size, bindings.Size(65536)},
+		{v.Rate, bindings.Rate(1)},
+		{fmt.Sprint(v.Names), "[a b]"},
+		{v.Secret.Reveal(), "12345"},
+		{fmt.Sprint(v.List), "[1 7]"},
+		{v.Map["a"].Deep, "x"},
+		{len(v.Map), 2},
+		{v.Labels["on"] + v.Labels["1"], "yes2"},
+		{*v.Pointer, inner{}},
+		{v.Untagged, "u"},
+		{v.Joined, "j"},
+		{v.Value.Fields[0].Value.Items[1].Quoted, true},
+		{v.Value.Fields[0].Value.Items[0].Quoted, false},
+		{v.Value.Fields[0].Value.Items[2].Kind, routing.Null},
+		{v.Value.Fields[0].Value.Path, "value.a"},
+		{v.Value.Fields[0].Value.Items[1].Pos.String(), "f:17:17"},
+		{v.hidden + v.Hidden, ""},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %v, want %v", c.got, c.want)

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/internal/sample"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -43,38 +43,8 @@ func (l *loader) tests(c *Config) {
 		if names := at.get("routes"); names != nil {
 			l.reference(names, "route", routes, func(s string) bool { return slices.Contains(routes, s) })
 		}
-		l.expectations(t, at)
+		l.expectations(c, t, at)
 		l.samples(t, i, at)
-	}
-}
-
-// expectations checks what a test expects.
-func (l *loader) expectations(t *Test, n *node) {
-	if t.Unmatched && len(t.Routes) > 0 {
-		l.add(n.get("unmatched"), "an event that routes match is not unmatched; remove unmatched or routes")
-	}
-	if t.GoesTo == nil && t.Routes == nil && !t.Unmatched && n.get("set") == nil && !n.damaged {
-		l.add(n, "the test expects nothing; state goes_to, routes, unmatched: true or set")
-	}
-	set := n.get("set")
-	if set == nil || set.bad {
-		return
-	}
-	if set.kind != routing.Map {
-		l.add(set, "expected a map of attributes to their values, or to null")
-		return
-	}
-	for _, f := range set.fields {
-		at := f.value
-		switch {
-		case at.bad || !l.attribute(f.key, at):
-		case at.kind == routing.Map || at.kind == routing.List:
-			l.add(at, "expected the value of an attribute, or null where it must be absent, got %s", got(at, stringsType))
-		default:
-			t.Expect = append(t.Expect, Expectation{
-				Pos: f.pos, Name: f.key, Value: at.value, Absent: at.kind == routing.Null,
-			})
-		}
 	}
 }
 
@@ -183,26 +153,15 @@ func quoted(dst []byte, s string) []byte {
 	return dst
 }
 
-// eventFiles are the names of files with events, by their ends.
-var eventFiles = []string{".json", ".jsonl", ".ndjson"}
-
 // readEvents reads the events of a file, or of every file in a folder.
 func (l *loader) readEvents(t *Test, n *node) {
 	path := t.Events
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(n.pos.File), path)
 	}
-	files := []string{path}
-	if entries, err := l.env.ReadDir(path); err == nil {
-		files = nil
-		for _, e := range entries {
-			if !e.IsDir() && slices.Contains(eventFiles, filepath.Ext(e.Name())) {
-				files = append(files, filepath.Join(path, e.Name()))
-			}
-		}
-		if files == nil {
-			l.missing(n, "the folder %s holds no %s", n.quote(), strings.Join(eventFiles, ", "))
-		}
+	files := sample.Files(path, l.env.ReadDir)
+	if files == nil {
+		l.missing(n, "the folder %s holds no %s", n.quote(), list(sample.Extensions()))
 	}
 	for _, file := range files {
 		text, err := l.env.ReadFile(file)
@@ -217,46 +176,13 @@ func (l *loader) readEvents(t *Test, n *node) {
 	}
 }
 
-// eventFile reads the events of one file: one per line, a batch, or one alone.
+// eventFile reads the events of one file.
 func (l *loader) eventFile(t *Test, n *node, file string, text []byte) {
-	name := filepath.Base(file)
-	bad := func(line int, err error) {
-		l.at(routing.Pos{File: n.scrub(file), Line: line, Column: 1}, n.path(), "%v", err)
+	events, err := sample.ReadFile(file, text, envelope.Options{})
+	for _, bad := range sample.LineErrors(err) {
+		l.at(routing.Pos{File: n.scrub(file), Line: bad.Line, Column: 1}, n.path(), "%v", bad.Err)
 	}
-	if ext := filepath.Ext(file); ext == ".jsonl" || ext == ".ndjson" {
-		line := 0
-		for one := range bytes.Lines(text) {
-			if line++; len(bytes.TrimSpace(one)) == 0 {
-				continue
-			}
-			e := new(envelope.Event)
-			if err := envelope.ParseJSON(e, bytes.TrimSpace(one), envelope.Options{}); err != nil {
-				bad(line, err)
-				continue
-			}
-			t.Samples = append(t.Samples, Sample{Name: fmt.Sprintf("%s:%d", name, line), Event: e})
-		}
-		return
+	for _, e := range events {
+		t.Samples = append(t.Samples, Sample{Name: e.Where, Event: e.Event})
 	}
-	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '[' {
-		var events []*envelope.Event
-		err := envelope.ParseJSONBatch(trimmed, envelope.Options{}, func() *envelope.Event {
-			events = append(events, new(envelope.Event))
-			return events[len(events)-1]
-		})
-		if err != nil {
-			bad(1, err)
-			return
-		}
-		for i, e := range events {
-			t.Samples = append(t.Samples, Sample{Name: fmt.Sprintf("%s[%d]", name, i), Event: e})
-		}
-		return
-	}
-	e := new(envelope.Event)
-	if err := envelope.ParseJSON(e, bytes.TrimSpace(text), envelope.Options{}); err != nil {
-		bad(1, err)
-		return
-	}
-	t.Samples = append(t.Samples, Sample{Name: name, Event: e})
 }

@@ -53,6 +53,9 @@ func (l *loader) blocks(c *Config) {
 	l.positive(root.at("limits", "attributes"), int64(c.Limits.Attributes))
 	l.positive(root.at("shutdown", "drain"), int64(c.Shutdown.Drain))
 	l.address(root.at("admin", "listen"), c.Admin.Listen)
+	if n := root.get("embedded"); n != nil {
+		l.fields(n, c.Embedded.Validate())
+	}
 	if n := root.get("tracing"); n != nil {
 		l.add(n, "tracing is not built yet; remove the key")
 	}
@@ -90,6 +93,9 @@ func (l *loader) source(s *Source, name string, n *node) {
 	}
 	for i, a := range s.Adapters {
 		l.choice(n.get("adapters").items[i], a, adapters)
+	}
+	if k := s.Kind(); len(s.Adapters) > 0 && k != "sqs" && k != "" {
+		l.add(n.get("adapters"), "adapters are built for sqs sources only; use wrap, or remove the key")
 	}
 	l.choice(n.get("isolation"), s.Isolation, isolations)
 	if s.Isolation == "sink" {
@@ -220,8 +226,11 @@ func (l *loader) choice(n *node, word string, choices []string) {
 }
 
 // didYouMean ends a message with the choice that n is a slip of. What a variable stood for is not looked at.
-func didYouMean(n *node, choices []string) string {
-	if s := routing.Suggest(n.text, choices); s != "" {
+func didYouMean(n *node, choices []string) string { return suggestion(n.text, choices) }
+
+// suggestion ends a message with the choice that a word is a slip of.
+func suggestion(word string, choices []string) string {
+	if s := routing.Suggest(word, choices); s != "" {
 		return fmt.Sprintf("; did you mean %q?", s)
 	}
 	return ""
@@ -229,6 +238,9 @@ func didYouMean(n *node, choices []string) string {
 
 // list prints choices as a, b or c.
 func list(choices []string) string {
+	if len(choices) == 1 {
+		return choices[0]
+	}
 	last := len(choices) - 1
 	return strings.Join(choices[:last], ", ") + " or " + choices[last]
 }

@@ -35,8 +35,10 @@ func (n *node) typeOf() Type {
 func (x *Expr) Check() error {
 	var all []error
 	if t := x.Type(); t == String || t == Integer {
-		all = append(all, &Error{Kind: GenericError, Offset: x.root.pos,
-			Message: "the expression yields a value of type " + t.String() + ", a filter must yield a Boolean"})
+		all = append(all, &Error{
+			Kind: GenericError, Offset: x.root.pos,
+			Message: "the expression yields a value of type " + t.String() + ", a filter must yield a Boolean",
+		})
 	}
 	check(x.root, &all)
 	return errors.Join(all...)

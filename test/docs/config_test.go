@@ -67,12 +67,18 @@ func TestConfigurations(t *testing.T) {
 	}
 }
 
-// load reads a configuration from memory, with nothing set in the environment.
-func load(text string) (*config.Config, error) {
-	return config.Load([]string{"block.yaml"}, config.Env{
+// load reads a configuration from memory, of as many files as there are texts, with nothing set in the environment.
+func load(texts ...string) (*config.Config, error) {
+	var paths []string
+	files := map[string]string{}
+	for i, text := range texts {
+		path := fmt.Sprintf("block-%d.yaml", i)
+		paths, files[path] = append(paths, path), text
+	}
+	return config.Load(paths, config.Env{
 		LookupEnv: func(string) (string, bool) { return "", false },
 		ReadDir:   func(string) ([]fs.DirEntry, error) { return nil, fs.ErrInvalid },
-		ReadFile:  func(string) ([]byte, error) { return []byte(text), nil },
+		ReadFile:  func(path string) ([]byte, error) { return []byte(files[path]), nil },
 	})
 }
 
@@ -94,31 +100,29 @@ func fullConfiguration(t *testing.T, b block) {
 	}
 }
 
-// fragment loads a part of a configuration together with the keys that it lacks. Where it has sources or sinks of its
-// own, those of the completion are added to them, so that it may speak of both.
+// fragment loads a part of a configuration together with what it lacks: the keys of the completion that it does not
+// have, and of its sources and sinks those that it does not define itself, so that it may speak of both.
 func fragment(t *testing.T, b block, keys map[string]yaml.Node) {
-	var rest map[string]yaml.Node
+	var rest map[string]any
 	if err := yaml.Unmarshal([]byte(completion), &rest); err != nil {
 		t.Fatal(err)
 	}
-	text := b.text
-	for key, value := range rest {
-		mine, has := keys[key]
-		if has && mine.Kind != yaml.MappingNode {
+	for key, mine := range keys {
+		named, isMap := rest[key].(map[string]any)
+		if !isMap {
+			delete(rest, key)
 			continue
 		}
-		if has {
-			mine.Content = append(mine.Content, value.Content...)
-			value = mine
+		for i := 0; i < len(mine.Content); i += 2 {
+			delete(named, mine.Content[i].Value)
 		}
-		keys[key] = value
 	}
-	out, err := yaml.Marshal(keys)
+	more, err := yaml.Marshal(rest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := load(string(out)); err != nil {
-		t.Errorf("%v\nin\n%s", err, text)
+	if _, err := load(b.text, string(more)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -137,6 +137,8 @@ type ledger struct {
 	reordered  int
 	examples   []string
 	progress   time.Time
+	mark       int           // how many events close reached
+	reached    chan struct{} // nil for nobody waiting
 }
 
 func newLedger(events []sent) *ledger {
@@ -171,12 +173,31 @@ func (l *ledger) receive(m message, err error) {
 		l.duplicates++
 		return
 	}
+	l.signal()
 	if last, ok := l.last[want.key]; ok && last > want.seq {
 		l.reordered++
 		l.example("reordered: key %s, %d after %d", want.key, want.seq, last)
 		return
 	}
 	l.last[want.key] = want.seq
+}
+
+// reach returns a channel that is closed once n events have arrived, duplicates not counted.
+func (l *ledger) reach(n int) <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mark, l.reached = n, make(chan struct{})
+	reached := l.reached
+	l.signal()
+	return reached
+}
+
+// signal closes reached when it is time; the caller holds mu.
+func (l *ledger) signal() {
+	if l.reached != nil && len(l.seen) >= l.mark {
+		close(l.reached)
+		l.reached = nil
+	}
 }
 
 func (l *ledger) example(format string, args ...any) {

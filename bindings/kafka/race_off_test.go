@@ -1,0 +1,6 @@
+//go:build !race
+
+package kafka
+
+// raceDetector is off.
+const raceDetector = false
