@@ -3,8 +3,9 @@
 #   docker build -t eventrouter/router:dev .                     compiles inside, needs the network
 #   make image                                                   compiles outside, then needs nothing but the daemon
 #
-# The second builds the target "image" from dist/image, which make prepares. It stands before the compiling stage, so
-# that neither builder pulls a base image for it.
+# The first needs BuildKit, the default since Docker 23, which passes over the target "image". The second builds that
+# target from dist/image, which make prepares; it stands before the compiling stage, so that no builder pulls a base
+# image for it.
 
 FROM scratch AS base
 USER 65532:65532

@@ -51,7 +51,7 @@ type job struct {
 }
 
 func newLab(ctx context.Context, o *options) (l *lab, err error) {
-	l = &lab{o: o, router: "router"}
+	l = &lab{o: o, router: o.router}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -63,7 +63,7 @@ func newLab(ctx context.Context, o *options) (l *lab, err error) {
 	if l.self, err = os.Executable(); err != nil {
 		return l, err
 	}
-	if o.profile == "" {
+	if o.router == "" && o.profile == "" {
 		l.router = filepath.Join(l.dir, "router")
 		build := exec.CommandContext(ctx, "go", "build", "-o", l.router, "github.com/eventrouter/router/cmd/router")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")

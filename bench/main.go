@@ -21,7 +21,7 @@ type options struct {
 	pairs                      []string
 	asJSON                     bool
 	kafka, nats                string
-	profile                    string
+	router, profile            string
 }
 
 // The contestants. A round runs each of them once; bare runs twice, so that the two show the noise of the machine.
@@ -65,6 +65,7 @@ func flags() *options {
 	flag.BoolVar(&o.asJSON, "json", false, "print every run as a line of JSON in place of the tables")
 	flag.StringVar(&o.kafka, "kafka", "", "addresses of a Kafka to use in place of an own one")
 	flag.StringVar(&o.nats, "nats", "", "URL of a NATS server with JetStream to use in place of an own one")
+	flag.StringVar(&o.router, "router", "", "a router's binary; by default it is built of cmd/router")
 	flag.StringVar(&o.profile, "profile", "",
 		"a folder: run the router's packages once inside of a child of this program and write cpu.pprof and allocs.pprof there")
 	flag.Parse()

@@ -59,17 +59,17 @@ func newDispatcher(p *Pipeline, pl *plan) *dispatcher {
 	return &dispatcher{p: p, plan: pl, scratch: pl.table.NewScratch(), staged: make([][]delivery, shards), legs: make([]int64, len(p.lanes))}
 }
 
-// dispatch matches every event of the batch and hands its deliveries to the lanes. It is the emit of a source and
+// dispatch matches every event of a batch of the source with that number and hands its deliveries to the lanes. It is the emit of a source and
 // never blocks.
-func (p *Pipeline) dispatch(b *bindings.Batch, source int, counts *sourceCounts) {
+func (p *Pipeline) dispatch(b *bindings.Batch, source int) {
 	pl := p.plan.Load()
 	d := pl.dispatchers.Get().(*dispatcher)
 	tally := sourceTally{events: int64(len(b.Events))}
 	total := 0
 	for i := range b.Events {
-		total += d.stage(b, int32(i), source, &tally)
+		total += d.stage(b, int32(i), pl.sources[source], &tally)
 	}
-	counts.add(&tally)
+	p.stats.sources[source].add(&tally)
 	d.count()
 	// The count is complete before the first hand-off: a lane may finish before the next line runs.
 	b.Expect(total + len(d.held))

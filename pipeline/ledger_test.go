@@ -155,7 +155,7 @@ func TestHandOffDoesNotAllocate(t *testing.T) {
 	for _, keys := range []int{0, 50} {
 		p, src, stop := loop(t, 256, keys)
 		once := func() {
-			p.dispatch(src.batch, 0, &p.stats.sources[0])
+			p.dispatch(src.batch, 0)
 			<-src.home
 		}
 		for range 20 {
@@ -175,7 +175,7 @@ func BenchmarkWorkload_HandOff(b *testing.B) {
 			defer stop()
 			b.ReportAllocs()
 			for n := 0; n < b.N; n += 256 {
-				p.dispatch(src.batch, 0, &p.stats.sources[0])
+				p.dispatch(src.batch, 0)
 				<-src.home
 			}
 		})

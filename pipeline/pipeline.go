@@ -140,12 +140,21 @@ func New(s Settings) (*Pipeline, error) {
 		}
 		l.dead = dead
 	}
-	pl, err := p.compile(s.Table)
-	if err != nil {
+	if err := p.SetRoutes(s.Table, s.Unmatched); err != nil {
 		return nil, err
 	}
-	p.plan.Store(pl)
 	return p, nil
+}
+
+// SetRoutes replaces the routes and the unmatched policy, at any time. Events dispatched before keep theirs. When it
+// fails, nothing has changed.
+func (p *Pipeline) SetRoutes(table *routing.Table, unmatched Policy) error {
+	pl, err := p.compile(table, unmatched)
+	if err != nil {
+		return err
+	}
+	p.plan.Store(pl)
+	return nil
 }
 
 // Run starts the lanes, waits until every sink is ready, runs the sources until ctx is done, and stops in the other
@@ -213,12 +222,7 @@ func (p *Pipeline) runSources(ctx context.Context, stop context.CancelFunc) erro
 				return
 			}
 			p.health.set("source "+src.Name, nil)
-			counts := &p.stats.sources[i]
-			number, known := p.settings.Table.Source(src.Name)
-			if !known {
-				number = -1
-			}
-			err := src.Source.Run(ctx, func(b *bindings.Batch) { p.dispatch(b, number, counts) })
+			err := src.Source.Run(ctx, func(b *bindings.Batch) { p.dispatch(b, i) })
 			if err != nil {
 				err = fmt.Errorf("source %s: %w", src.Name, err)
 				p.health.set("source "+src.Name, err)

@@ -17,6 +17,7 @@ import (
 type plan struct {
 	table     *routing.Table
 	rules     []planRule
+	sources   []int // the table's numbers of the pipeline's sources
 	unmatched target
 	dead      target
 	// dispatchers are recycled per plan because their scratch belongs to its table.
@@ -63,13 +64,20 @@ func (p *Pipeline) resolve(pol Policy) (target, error) {
 }
 
 // compile binds a table's rules to the pipeline's lanes.
-func (p *Pipeline) compile(table *routing.Table) (*plan, error) {
+func (p *Pipeline) compile(table *routing.Table, unmatched Policy) (*plan, error) {
 	pl := &plan{table: table}
+	for _, s := range p.settings.Sources {
+		number, known := table.Source(s.Name)
+		if !known {
+			return nil, fmt.Errorf("pipeline: the routes know no source %s", s.Name)
+		}
+		pl.sources = append(pl.sources, number)
+	}
 	var err error
 	if pl.dead, err = p.resolve(p.settings.DeadLetter); err != nil {
 		return nil, fmt.Errorf("pipeline: dead_letter: %w", err)
 	}
-	if pl.unmatched, err = p.resolve(p.settings.Unmatched); err != nil {
+	if pl.unmatched, err = p.resolve(unmatched); err != nil {
 		return nil, fmt.Errorf("pipeline: unmatched: %w", err)
 	}
 	setters := map[string]*setter{}

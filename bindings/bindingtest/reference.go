@@ -109,6 +109,9 @@ func ReadJSON(text []byte) (*envelope.Event, error) {
 	}
 	data, hasData := members["data"]
 	encoded, hasBytes := members["data_base64"]
+	if string(encoded) == "null" { // which is to be read as if it were not there
+		hasBytes = false
+	}
 	if hasData && hasBytes {
 		return nil, fmt.Errorf("data and data_base64 in %s", short(string(text)))
 	}
@@ -118,6 +121,8 @@ func ReadJSON(text []byte) (*envelope.Event, error) {
 	for name, raw := range members {
 		var s string
 		switch {
+		case string(raw) == "null":
+			continue
 		case json.Unmarshal(raw, &s) == nil:
 		case string(raw) == "true" || string(raw) == "false":
 			s, kinds[name] = string(raw), envelope.KindBoolean
@@ -201,4 +206,17 @@ func PercentDecode(value string) (string, error) {
 		i += 2
 	}
 	return b.String(), nil
+}
+
+// SplitJSON returns the texts of the members of a JSON array.
+func SplitJSON(text []byte) ([][]byte, error) {
+	var members []json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return nil, err
+	}
+	var out [][]byte
+	for _, m := range members {
+		out = append(out, m)
+	}
+	return out, nil
 }

@@ -37,6 +37,8 @@ type SinkMode struct {
 	Loss Loss
 	// Otherwise names golden events that fall back to another mode, with that mode's name.
 	Otherwise map[string]string
+	// Bends names golden events whose data a documented convention of the target changes, each with the reason.
+	Bends map[string]string
 	// Refuses names golden events that the target cannot carry in this mode, each with the reason.
 	Refuses map[string]string
 }
@@ -47,6 +49,8 @@ type SinkRig struct {
 	New func(s bindings.SinkSettings) (bindings.Sink, error)
 	// Arrived returns everything the target has taken so far, in the order of arrival, as another program reads it.
 	Arrived func(t *testing.T) []Arrival
+	// Transport is the kind of source whose keys the target orders by; empty if that of any source will do.
+	Transport string
 	// Refused are events that the target or the binding cannot take however often they are sent.
 	Refused []RefusedEvent
 	// FailOnce makes the target fail the event with that id once, for a reason that passes; nil if it cannot.
@@ -153,6 +157,14 @@ func isPermanent(err error) (bindings.Reason, bool) {
 		return p.Reason, true
 	}
 	return "", false
+}
+
+// own makes events look as if they came by the target's own transport.
+func (r *SinkRig) own(events []*envelope.Event) []*envelope.Event {
+	for _, e := range events {
+		e.Meta.Transport = r.Transport
+	}
+	return events
 }
 
 // arrivals returns how often each id arrived.

@@ -77,7 +77,7 @@ var sinkCases = []caseOf[*sinkSuite]{
 		why: "Sources start when every sink is ready: a sink that never is stops the router, one that always is lets it start blind.",
 	},
 	{
-		name: "no goroutines", run: sinkLeakCase,
+		name: "no goroutines", run: sinkLeakCase, alone: true,
 		why: "Every reload closes sinks; what they leave behind adds up until the router dies.",
 	},
 }
@@ -134,6 +134,9 @@ func (m *SinkMode) checkArrival(t *testing.T, n NamedEvent, arrived map[string]A
 	if a.Mode != want {
 		t.Errorf("arrived in %s mode, want %s", a.Mode, want)
 	}
+	if reason, ok := m.Bends[n.Name]; ok {
+		t.Skip("NOT TESTED: " + reason)
+	}
 	if diff := Equal(n.Event, a.Event, loss); diff != "" {
 		t.Errorf("%s\n%s", diff, n.Why)
 	}
@@ -157,7 +160,11 @@ func confirmedCase(t *testing.T, s *sinkSuite) {
 func emptyCase(t *testing.T, s *sinkSuite) {
 	rig := s.Open(t)
 	k, _ := s.sink(t, rig)
+	began := time.Now()
 	mustSend(t, k, nil)
+	if took := time.Since(began); took > prompt {
+		t.Errorf("Send took %s for no events", took)
+	}
 	if n := len(rig.Arrived(t)); n != 0 {
 		t.Errorf("%d events arrived, none was sent", n)
 	}
@@ -332,7 +339,7 @@ func sinkOrderCase(t *testing.T, s *sinkSuite) {
 	rig := s.Open(t)
 	k, _ := s.sink(t, rig)
 	keepsOrder(t, k)
-	events := series("ordered", 200, keys)
+	events := rig.own(series("ordered", 200, keys))
 	for part := range slices.Chunk(events, 50) {
 		mustSend(t, k, part)
 	}
@@ -347,7 +354,7 @@ func brokenOrderCase(t *testing.T, s *sinkSuite) {
 	if rig.FailOnce == nil {
 		t.Skip("NOT TESTED: the target of this test cannot fail a single event")
 	}
-	events := series("broken", 60, keys)
+	events := rig.own(series("broken", 60, keys))
 	mustSend(t, k, events[:6])
 	rig.FailOnce(events[24].ID)
 	each := outcomes(t, k.Send(t.Context(), events[6:]), 54)

@@ -82,7 +82,7 @@ var sourceCases = []caseOf[*sourceSuite]{
 		why: "Brokers are restarted. A source that gives up takes the whole router down with it.",
 	},
 	{
-		name: "no goroutines", run: sourceLeakCase,
+		name: "no goroutines", run: sourceLeakCase, alone: true,
 		why: "Every reload runs sources anew; what one leaves behind adds up until the router dies.",
 	},
 }

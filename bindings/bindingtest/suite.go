@@ -31,12 +31,17 @@ type caseOf[S any] struct {
 	// skip returns why the case does not hold for a transport, the empty string where it does.
 	skip func(s S) string
 	run  func(t *testing.T, s S)
+	// alone says that nothing else may run in the process meanwhile.
+	alone bool
 }
 
-// runCases runs cases as subtests.
+// runCases runs cases as subtests: those that have to be alone first, the others, which mostly wait, side by side.
 func runCases[S any](t *testing.T, s S, cases []caseOf[S]) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			if !c.alone {
+				t.Parallel()
+			}
 			if c.skip != nil {
 				if reason := c.skip(s); reason != "" {
 					t.Skip("NOT TESTED: " + reason)

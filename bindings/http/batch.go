@@ -45,7 +45,9 @@ func (s *Sink) prepareBatch(events []*envelope.Event) (*url.URL, *message, error
 		}
 	}
 	m := &message{Header: make(nethttp.Header, 8)}
-	encodeBatch(m, events)
+	if err := encodeBatch(m, events, s.format); err != nil {
+		return nil, nil, err
+	}
 	return u, m, nil
 }
 

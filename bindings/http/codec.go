@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/envelope/format"
 )
 
 // Limits of a message's header, see the package documentation.
@@ -23,8 +24,6 @@ const (
 const (
 	contentType = "Content-Type"
 	prefix      = "ce-"
-	jsonType    = "application/cloudevents+json"
-	batchType   = "application/cloudevents-batch+json"
 )
 
 // message is what this binding's codec works on: the header and the body of a request, without the request.
@@ -53,7 +52,7 @@ type countError struct {
 func (e *countError) Error() string { return e.what }
 
 // mode tells a message's content mode. ok is false for binary.
-func mode(h nethttp.Header) (format envelope.Format, batch, ok bool, err error) {
+func mode(h nethttp.Header) (f envelope.Format, batch, ok bool, err error) {
 	values := h[contentType]
 	if len(values) > 1 {
 		return 0, false, false, &envelope.AttributeError{Attribute: contentType, Rule: "is there more than once"}
@@ -61,34 +60,39 @@ func mode(h nethttp.Header) (format envelope.Format, batch, ok bool, err error) 
 	if len(values) == 0 {
 		return 0, false, false, nil
 	}
-	if format, batch, ok = envelope.DetectStructured(values[0]); !ok {
+	if f, batch, ok = envelope.DetectStructured(values[0]); !ok {
 		return 0, false, false, nil
 	}
-	if format != envelope.FormatJSON {
-		return 0, false, false, &unsupportedError{contentType + ": this format or charset is not supported, only JSON in utf-8 is"}
+	if f == envelope.FormatNone {
+		return 0, false, false, &unsupportedError{contentType +
+			": this format or charset is not supported; JSON, protobuf, XML and Avro are, in utf-8, and batches of the first three"}
 	}
-	return format, batch, true, nil
+	return f, batch, true, nil
 }
 
 // decode fills dst, which is empty, with a message in binary or structured mode. Strings and data alias m.
 func (d *decoder) decode(dst *envelope.Event, m message) error {
-	_, batch, structured, err := mode(m.Header)
+	f, batch, structured, err := mode(m.Header)
 	switch {
 	case err != nil:
 		return err
 	case batch:
 		return &unsupportedError{contentType + ": a batch where one event is expected"}
 	case structured:
-		return envelope.ParseJSON(dst, m.Body, d.options)
+		return format.Parse(f, dst, m.Body, d.options)
 	}
 	return d.decodeBinary(dst, m)
 }
 
 // decodeBatch calls add for each event of a message in batched mode.
 func (d *decoder) decodeBatch(m message, add func() *envelope.Event) error {
+	f, _, _, err := mode(m.Header)
+	if err != nil {
+		return err
+	}
 	n := 0
 	var scratch envelope.Event
-	err := envelope.ParseJSONBatch(m.Body, d.options, func() *envelope.Event {
+	err = format.ParseBatch(format.Or(f), m.Body, d.options, func() *envelope.Event {
 		if n++; n > maxBatchEvents { // the parser cannot be stopped from here, but it can be given nothing to keep
 			scratch.Reset()
 			return &scratch
@@ -266,11 +270,15 @@ func effectiveMode(e *envelope.Event, asked bindings.Mode, webhook bool) binding
 	return bindings.ModeBinary
 }
 
-// encode writes one event into m, whose header is not nil, in binary or structured mode. The body may alias e.Data.
-func encode(m *message, e *envelope.Event, mode bindings.Mode) error {
+// encode writes one event into m, whose header is not nil, in binary mode, or in structured mode and format f. The body
+// may alias e.Data.
+func encode(m *message, e *envelope.Event, mode bindings.Mode, f envelope.Format) error {
 	if mode == bindings.ModeStructured {
-		m.Header[contentType] = []string{jsonType}
-		m.Body = envelope.AppendJSON(make([]byte, 0, e.Size()+256), e)
+		body, err := format.Append(f, make([]byte, 0, e.Size()+256), e)
+		if err != nil {
+			return unencodable(err)
+		}
+		m.Header[contentType], m.Body = []string{format.MediaType(f)}, body
 		return nil
 	}
 	ct := e.ContentType()
@@ -308,12 +316,21 @@ func encode(m *message, e *envelope.Event, mode bindings.Mode) error {
 	return nil
 }
 
-// encodeBatch writes events into m in batched mode.
-func encodeBatch(m *message, events []*envelope.Event) {
+// unencodable makes the error of an event that its sink's format cannot hold permanent.
+func unencodable(err error) error {
+	return bindings.Permanent(bindings.ReasonUnencodable, "", fmt.Errorf("http: %w", err))
+}
+
+// encodeBatch writes events into m in batched mode and format f.
+func encodeBatch(m *message, events []*envelope.Event, f envelope.Format) error {
 	size := 2
 	for _, e := range events {
 		size += e.Size() + 256
 	}
-	m.Header[contentType] = []string{batchType}
-	m.Body = envelope.AppendJSONBatch(make([]byte, 0, size), events)
+	body, err := format.AppendBatch(f, make([]byte, 0, size), events)
+	if err != nil {
+		return unencodable(err)
+	}
+	m.Header[contentType], m.Body = []string{format.BatchMediaType(f)}, body
+	return nil
 }

@@ -207,7 +207,7 @@ func TestLargestEventFitsIntoHeaders(t *testing.T) {
 	e := parse(t, minimalJSON)
 	e.Set("big", value, 0)
 	m := message{Header: nethttp.Header{}}
-	if err := encode(&m, e, bindings.ModeBinary); err != nil {
+	if err := encode(&m, e, bindings.ModeBinary, 0); err != nil {
 		t.Fatal(err)
 	}
 	req := request(t, nethttp.MethodPost, p.url(), "", nil)

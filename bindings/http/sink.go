@@ -15,6 +15,7 @@ import (
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/envelope/format"
 )
 
 const (
@@ -31,6 +32,7 @@ const (
 // Sink posts events to a target.
 type Sink struct {
 	settings bindings.SinkSettings
+	format   envelope.Format // of structured and batched mode
 	target   *target
 	fixed    nethttp.Header // the headers that every request has
 	keys     [][]byte
@@ -55,6 +57,10 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings) (*Sink, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	f := format.Or(s.Format)
+	if s.Mode == bindings.ModeBatch && !format.HasBatch(f) {
+		return nil, bindings.Invalid("format", "avro has no batch, which mode: batch asks for")
+	}
 	t, err := parseTarget(cfg.URL)
 	if err != nil {
 		return nil, err
@@ -64,7 +70,7 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings) (*Sink, error) {
 		return nil, err
 	}
 	k := &Sink{
-		settings: s, target: t, webhook: cfg.Webhook, timeout: s.Timeout, fixed: nethttp.Header{},
+		settings: s, format: f, target: t, webhook: cfg.Webhook, timeout: s.Timeout, fixed: nethttp.Header{},
 		asking: make(chan struct{}, 1), began: time.Now(),
 	}
 	if k.timeout <= 0 {
@@ -215,7 +221,7 @@ func (s *Sink) sendOne(ctx context.Context, e *envelope.Event) error {
 		return err
 	}
 	m := message{Header: make(nethttp.Header, 16)}
-	if err := encode(&m, e, effectiveMode(e, s.settings.Mode, s.webhook != nil)); err != nil {
+	if err := encode(&m, e, effectiveMode(e, s.settings.Mode, s.webhook != nil), s.format); err != nil {
 		return err
 	}
 	passTrace(m.Header, e)
@@ -249,8 +255,11 @@ func (s *Sink) Preview(e *envelope.Event) (bindings.Preview, error) {
 		bindings.ModeBinary: "binary", bindings.ModeStructured: "structured", bindings.ModeBatch: "batch",
 	}[mode]
 	if mode == bindings.ModeBatch {
-		encodeBatch(&m, []*envelope.Event{e})
-	} else if err := encode(&m, e, mode); err != nil {
+		err = encodeBatch(&m, []*envelope.Event{e}, s.format)
+	} else {
+		err = encode(&m, e, mode, s.format)
+	}
+	if err != nil {
 		return bindings.Preview{}, err
 	}
 	size := len(m.Body)

@@ -41,7 +41,7 @@ func TestAnswers(t *testing.T) {
 		{name: "PUT", method: "PUT", headers: minimal, status: 405},
 		{name: "OPTIONS without web hooks", method: "OPTIONS", status: 405},
 		{name: "B3", headers: minimal + "Content-Type: application/cloudevents", status: 415, detail: "Content-Type"},
-		{name: "B4", headers: minimal + "Content-Type: application/cloudevents+avro", status: 415},
+		{name: "B4", headers: minimal + "Content-Type: application/cloudevents+cbor", status: 415},
 		{name: "70", headers: "Content-Type: application/cloudevents+json; charset=utf-16", body: minimalJSON, status: 415, detail: "charset"},
 		{name: "B10 and 22", headers: minimal + "ce-id: 2", status: 400, detail: "ce-id"},
 		{name: "B11", headers: minimal + "ce-: x", status: 400, detail: "ce-"},

@@ -8,8 +8,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/bindings/template"
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/envelope/format"
 )
 
 const (
@@ -17,7 +19,6 @@ const (
 	// hyphenPrefix is what some old producers wrote; it is read with lenient decoding only.
 	hyphenPrefix    = "ce-"
 	contentTypeName = "content-type"
-	jsonMediaType   = "application/cloudevents+json"
 )
 
 // decoder turns records into events. Strings and data of an event alias its record.
@@ -42,13 +43,13 @@ func (d *decoder) decode(e *envelope.Event, r *kgo.Record) (mediaType string, er
 	if !utf8.ValidString(mediaType) {
 		return "", &envelope.AttributeError{Attribute: contentTypeName, Rule: "must be UTF-8"}
 	}
-	if format, batch, ok := envelope.DetectStructured(mediaType); ok {
-		if batch || format != envelope.FormatJSON {
+	if f, batch, ok := envelope.DetectStructured(mediaType); ok {
+		if batch || f == envelope.FormatNone {
 			return mediaType, &envelope.AttributeError{
-				Attribute: contentTypeName, Rule: "must be " + jsonMediaType + " on a structured record",
+				Attribute: contentTypeName, Rule: "must name the JSON, protobuf, XML or Avro format of one event on a structured record",
 			}
 		}
-		return mediaType, envelope.ParseJSON(e, r.Value, d.options)
+		return mediaType, format.Parse(f, e, r.Value, d.options)
 	}
 	if attributes == 0 {
 		if d.options.Lenient && mediaType == "" && looksStructured(r.Value) {
@@ -178,6 +179,7 @@ func compileKey(setting string) (keyMode, *template.Template, error) {
 // encoder turns events into records. It is immutable and safe for concurrent use.
 type encoder struct {
 	structured bool
+	format     envelope.Format // of structured records; none is JSON
 	topic      *template.Template
 	static     string // the topic, if it is the same for all events
 	key        keyMode
@@ -207,7 +209,9 @@ func (c *encoder) encode(r *kgo.Record, e *envelope.Event, s *scratch) error {
 	case e.Malformed != nil:
 		c.malformed(r, e, s)
 	case c.isStructured(e):
-		c.json(r, e, s)
+		if err := c.whole(r, e, s); err != nil {
+			return err
+		}
 	default:
 		c.binary(r, e, s)
 	}
@@ -249,15 +253,20 @@ func (c *encoder) binary(r *kgo.Record, e *envelope.Event, s *scratch) {
 	}
 }
 
-func (c *encoder) json(r *kgo.Record, e *envelope.Event, s *scratch) {
-	s.header(contentTypeName, jsonMediaType)
-	if e.RawFormat == envelope.FormatJSON && len(e.Raw) > 0 {
+// whole writes the event in structured mode.
+func (c *encoder) whole(r *kgo.Record, e *envelope.Event, s *scratch) (err error) {
+	f := format.Or(c.format)
+	s.header(contentTypeName, format.MediaType(f))
+	if e.RawFormat == f && len(e.Raw) > 0 {
 		r.Value = e.Raw
-		return
+		return nil
 	}
 	start := len(s.text)
-	s.text = envelope.AppendJSON(s.text, e)
+	if s.text, err = format.Append(f, s.text, e); err != nil {
+		return bindings.Permanent(bindings.ReasonUnencodable, "", fmt.Errorf("kafka: %w", err))
+	}
 	r.Value = s.text[start:len(s.text):len(s.text)]
+	return nil
 }
 
 // malformed writes what could not be decoded as it came, with the dead letter's attributes beside it.

@@ -163,7 +163,7 @@ func TestVectors(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	for name, rec := range map[string]*kgo.Record{
 		"D7 batch":              {Headers: headers("content-type", "application/cloudevents-batch+json"), Value: []byte("[]")},
-		"unknown format":        {Headers: required("content-type", "application/cloudevents+avro"), Value: []byte("x")},
+		"unknown format":        {Headers: required("content-type", "application/cloudevents+cbor"), Value: []byte("x")},
 		"D9 duplicate":          {Headers: required("ce_id", "2")},
 		"null required":         {Headers: headers("ce_specversion", "1.0", "ce_id", "<null>", "ce_source", "/s", "ce_type", "t")},
 		"no id":                 {Headers: headers("ce_specversion", "1.0", "ce_source", "/s", "ce_type", "t")},

@@ -90,7 +90,7 @@ func TestSinkValidate(t *testing.T) {
 	if _, err := NewSink(ok, bindings.SinkSettings{Mode: bindings.ModeBatch}); !slices.Equal(fields(err), []string{"mode"}) {
 		t.Errorf("batch mode: %v", err)
 	}
-	if _, err := NewSink(ok, bindings.SinkSettings{Format: envelope.FormatAvro}); !slices.Equal(fields(err), []string{"format"}) {
+	if _, err := NewSink(ok, bindings.SinkSettings{Format: envelope.FormatAvro}); err != nil {
 		t.Errorf("avro: %v", err)
 	}
 	ok.TLS = &security.TLS{CA: "/nowhere/ca.pem"}

@@ -208,7 +208,7 @@ func sinkRig(t *testing.T) *bindingtest.SinkRig {
 			rt.Topic, rt.TopicID = topic.Topic, topic.TopicID
 			for _, p := range topic.Partitions {
 				rp := kmsg.NewProduceResponseTopicPartition()
-				rp.Partition, rp.ErrorCode = p.Partition, kerr.KafkaStorageError.Code
+				rp.Partition, rp.ErrorCode = p.Partition, kerr.UnknownServerError.Code
 				rt.Partitions = append(rt.Partitions, rp)
 			}
 			resp.Topics = append(resp.Topics, rt)
@@ -221,10 +221,11 @@ func sinkRig(t *testing.T) *bindingtest.SinkRig {
 		New: func(s bindings.SinkSettings) (bindings.Sink, error) {
 			return NewSink(SinkConfig{Brokers: c.ListenAddrs(), Topic: suiteTopic, Compression: "none"}, s)
 		},
-		Arrived:  func(t *testing.T) []bindingtest.Arrival { return readTopic(t, c) },
-		Refused:  []bindingtest.RefusedEvent{{Name: "too large", Event: large, Reason: bindings.ReasonTooLarge}},
-		FailOnce: func(id string) { mu.Lock(); defer mu.Unlock(); failing = id },
-		Down:     proxy.Cut, Stall: proxy.BlackHole, Up: proxy.Pass, LoseAnswer: proxy.LoseResponse,
+		Arrived:   func(t *testing.T) []bindingtest.Arrival { return readTopic(t, c) },
+		Transport: kind,
+		Refused:   []bindingtest.RefusedEvent{{Name: "too large", Event: large, Reason: bindings.ReasonTooLarge}},
+		FailOnce:  func(id string) { mu.Lock(); defer mu.Unlock(); failing = id },
+		Down:      proxy.Cut, Stall: proxy.BlackHole, Up: proxy.Pass, LoseAnswer: proxy.LoseResponse,
 	}
 }
 

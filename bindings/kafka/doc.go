@@ -2,7 +2,7 @@
 //
 // It implements the Kafka protocol binding of CloudEvents 1.0.2
 // (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md): the record key
-// (§3.1), binary content mode (§3.2) and structured content mode with the JSON format (§3.3). A null record value is
+// (§3.1), binary content mode (§3.2) and structured content mode in the JSON, protobuf, XML and Avro formats (§3.3). A null record value is
 // an event without data and the other way round, so tombstones pass; a value of length zero is present and empty.
 // Attribute values are raw UTF-8 in both directions, never percent-encoded (§3.2.3.1).
 //
@@ -12,8 +12,8 @@
 //     last one counts; a second header of one attribute makes the message malformed; a header with a null value
 //     counts as absent.
 //   - ce_datacontenttype is read where there is no content-type, and never written.
-//   - application/cloudevents-batch+json is not defined for Kafka: such a record is malformed. So is a structured
-//     record in a format other than JSON.
+//   - application/cloudevents-batch+json is not defined for Kafka: such a record is malformed, and
+//     so are batches in other formats.
 //   - An event whose datacontenttype is itself a CloudEvents media type is written structured whatever the mode,
 //     because a binary record would be read back as the inner event.
 //   - Other headers travel in Event.Meta and are written again only where the event came from Kafka. Nothing of the

@@ -54,7 +54,7 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings) (*Sink, error) {
 		s.Log = zap.NewNop()
 	}
 	sink := &Sink{cfg: cfg, settings: s, opts: append(opts, cfg.produceOptions()...)}
-	sink.encoder.structured = s.Mode == bindings.ModeStructured
+	sink.encoder.structured, sink.encoder.format = s.Mode == bindings.ModeStructured, s.Format
 	if sink.encoder.topic, err = template.Compile(cfg.Topic, template.KafkaTopic); err != nil {
 		return nil, bindings.Invalid("topic", "%w", err)
 	}
@@ -69,9 +69,6 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings) (*Sink, error) {
 func checkMode(s bindings.SinkSettings) error {
 	if s.Mode == bindings.ModeBatch {
 		return bindings.Invalid("mode", "Kafka has no batch mode; use binary or structured")
-	}
-	if s.Format != envelope.FormatNone && s.Format != envelope.FormatJSON {
-		return bindings.Invalid("format", "structured records are written in the JSON format only")
 	}
 	return nil
 }

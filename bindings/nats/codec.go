@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/envelope/format"
 )
 
 // The headers of the binding.
@@ -73,16 +74,16 @@ func (d *decoder) decode(e *envelope.Event, m *natsgo.Msg) error {
 	if err != nil {
 		return err
 	}
-	format, batch, structured := envelope.DetectStructured(media)
+	f, batch, structured := envelope.DetectStructured(media)
 	switch {
-	case structured && (batch || format != envelope.FormatJSON):
-		return &envelope.AttributeError{Attribute: contentType, Rule: fmt.Sprintf("%q cannot be carried by NATS, which has the JSON format only", media)}
+	case structured && (batch || f == envelope.FormatNone):
+		return &envelope.AttributeError{Attribute: contentType, Rule: fmt.Sprintf("%q is not a format of a single event that can be read", media)}
 	case structured:
-		return d.decodeJSON(e, m, names)
+		return d.decodeStructured(e, m, names, f)
 	case binary:
 		return d.decodeBinary(e, m, names, media)
 	case d.looksStructured(m.Data):
-		return d.decodeJSON(e, m, names)
+		return d.decodeStructured(e, m, names, envelope.FormatJSON)
 	}
 	return envelope.ErrNotCloudEvent
 }
@@ -115,13 +116,13 @@ func (d *decoder) looksStructured(data []byte) bool {
 	return kind != envelope.PathMissing
 }
 
-func (d *decoder) decodeJSON(e *envelope.Event, m *natsgo.Msg, names []string) error {
+func (d *decoder) decodeStructured(e *envelope.Event, m *natsgo.Msg, names []string, f envelope.Format) error {
 	for _, name := range names {
 		if !isAttribute(name) && !strings.EqualFold(name, contentType) {
 			keepHeader(e, name, m.Header[name])
 		}
 	}
-	return envelope.ParseJSON(e, m.Data, d.options)
+	return format.Parse(f, e, m.Data, d.options)
 }
 
 func (d *decoder) decodeBinary(e *envelope.Event, m *natsgo.Msg, names []string, media string) error {

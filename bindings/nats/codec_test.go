@@ -111,8 +111,8 @@ func TestDecodeRefuses(t *testing.T) {
 		m    *natsgo.Msg
 		want string
 	}{
-		"batch":                        {headers("[]", "Content-Type", "application/cloudevents-batch+json"), "JSON format only"},
-		"another format":               {headers("x", "Content-Type", "application/cloudevents+protobuf"), "JSON format only"},
+		"batch":                        {headers("[]", "Content-Type", "application/cloudevents-batch+json"), "not a format of a single event"},
+		"another format":               {headers("x", "Content-Type", "application/cloudevents+cbor"), "not a format of a single event"},
 		"two content types":            {headers(structuredEvent, "Content-Type", "application/cloudevents+json", "content-type", "text/plain"), "more than once"},
 		"the same header twice":        {binary("", "ce-x", "1", "ce-x", "2"), "more than once"},
 		"a header twice after folding": {binary("", "CE-Id", "2"), "id"},

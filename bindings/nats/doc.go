@@ -7,7 +7,8 @@
 // ce- header per attribute, datacontenttype among them, values percent-coded as in HTTP; and structured mode in the
 // JSON format. A message is read as, in this order:
 //
-//  1. structured, if its Content-Type is application/cloudevents (any case of the header's name);
+//  1. structured, if its Content-Type is application/cloudevents (any case of the header's name). The binding has the
+//     JSON format only, and only that is written; the other formats are read where a Content-Type names them;
 //  2. binary, if it has a ce-specversion or a ce-id header;
 //  3. structured, if it has neither and its payload is a JSON object with a member specversion, which is what version
 //     1.0.2 of the binding sends;

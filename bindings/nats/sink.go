@@ -85,6 +85,9 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings, embedded *Embedded) (*Sink
 
 // Send publishes the events and waits until the server has them: with a stream, until the stream has stored each.
 func (k *Sink) Send(ctx context.Context, events []*envelope.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
 	nc, err := k.link.get(ctx)
 	if err != nil {
 		return err

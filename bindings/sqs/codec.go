@@ -11,11 +11,11 @@ import (
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/envelope/format"
 )
 
 const (
 	contentTypeName = "content-type"
-	structuredType  = "application/cloudevents+json"
 	prefix          = "ce-"
 	altPrefix       = "ce_"
 	specVersion     = "specversion"
@@ -55,11 +55,11 @@ func carried(name string) bool {
 // of being an event is envelope.ErrNotCloudEvent.
 func decode(e *envelope.Event, body string, attrs attributes, o envelope.Options) error {
 	media := contentType(attrs)
-	if format, batch, ok := envelope.DetectStructured(media); ok {
-		if format != envelope.FormatJSON || batch {
-			return &envelope.AttributeError{Attribute: contentTypeName, Rule: "must be " + structuredType + " for an event in structured mode"}
+	if f, batch, ok := envelope.DetectStructured(media); ok {
+		if batch || !format.Text(f) {
+			return &envelope.AttributeError{Attribute: contentTypeName, Rule: "must name the JSON or the XML format of one event, because a message body is text"}
 		}
-		if err := envelope.ParseJSON(e, envelope.Bytes(body), o); !errors.Is(err, envelope.ErrNotCloudEvent) {
+		if err := format.Parse(f, e, envelope.Bytes(body), o); !errors.Is(err, envelope.ErrNotCloudEvent) {
 			return err
 		}
 		// The sender says that it is one, so it is not a foreign message to be wrapped.
@@ -140,13 +140,15 @@ type message struct {
 	keys      []byte // group and dedup
 	values    [maxAttributes]string
 	own       attributes // the map that attrs is in binary mode
+	format    envelope.Format
 	dataType  string     // "String", to be pointed to
 	structure attributes // the constant attributes of structured mode
 }
 
-func newMessage() *message {
-	m := &message{dataType: "String", own: attributes{}}
-	value := structuredType
+// newMessage returns a message whose structured mode is in format f, which is a text format.
+func newMessage(f envelope.Format) *message {
+	m := &message{format: f, dataType: "String", own: attributes{}}
+	value := format.MediaType(f)
 	m.structure = attributes{contentTypeName: {DataType: &m.dataType, StringValue: &value}}
 	return m
 }
@@ -161,12 +163,18 @@ func (m *message) encode(e *envelope.Event, mode bindings.Mode) error {
 }
 
 func (m *message) encodeStructured(e *envelope.Event) error {
-	m.buf = escapeNoncharacters(envelope.AppendJSON(m.buf[:0], e))
+	var err error
+	if m.buf, err = format.Append(m.format, m.buf[:0], e); err != nil {
+		return bindings.Permanent(bindings.ReasonUnencodable, "", err)
+	}
+	if m.format == envelope.FormatJSON {
+		m.buf = escapeNoncharacters(m.buf)
+	}
 	m.body, m.attrs = envelope.String(m.buf), m.structure
-	m.size = len(m.body) + len(contentTypeName) + len(m.dataType) + len(structuredType)
+	m.size = len(m.body) + len(contentTypeName) + len(m.dataType) + len(format.MediaType(m.format))
 	if !legal(m.body) {
 		return bindings.Permanent(bindings.ReasonUnencodable, "InvalidMessageContents",
-			errors.New("the event's JSON has characters that SQS does not take"))
+			errors.New("the event has characters that SQS does not take"))
 	}
 	return nil
 }

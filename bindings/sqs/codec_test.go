@@ -74,11 +74,11 @@ func TestDecode(t *testing.T) {
 		},
 		{
 			"batch", "[" + jsonEvent + "]", attrs("content-type", "application/cloudevents-batch+json"),
-			"content-type: must be application/cloudevents+json for an event in structured mode",
+			"content-type: must name the JSON or the XML format of one event, because a message body is text",
 		},
 		{
 			"unknown format", "x", attrs("content-type", "application/cloudevents+avro"),
-			"content-type: must be application/cloudevents+json for an event in structured mode",
+			"content-type: must name the JSON or the XML format of one event, because a message body is text",
 		},
 		{"structured without specversion", `{}`, attrs("content-type", "application/cloudevents+json"), "specversion: is required"},
 		{"sniffed, a required attribute is missing", `{"specversion":"1.0","id":"1"}`, nil, "source: is required"},
@@ -153,7 +153,7 @@ func TestEncodeModes(t *testing.T) {
 		{"no datacontenttype", with(func(e *envelope.Event) { e.DataContentType = "" }), bindings.ModeBinary, true},
 		{"tab, line feed and emoji", with(func(e *envelope.Event) { e.Data = []byte("\t\r\n😀\ufffd") }), bindings.ModeBinary, true},
 	} {
-		m := newMessage()
+		m := newMessage(envelope.FormatJSON)
 		if err := m.encode(tc.e, tc.mode); err != nil {
 			t.Errorf("%s: %v", tc.name, err)
 			continue
@@ -187,7 +187,7 @@ func TestEncodedForm(t *testing.T) {
 	e := event("1")
 	e.Subject, e.Time, e.DataSchema = "s", "2026-01-02T03:04:05Z", "https://a/b"
 	e.AddExtension("partitionkey", "é%20", envelope.KindString)
-	m := newMessage()
+	m := newMessage(envelope.FormatJSON)
 	if err := m.encode(e, bindings.ModeBinary); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestNoncharactersAreEscaped(t *testing.T) {
 	}
 	e := event("1")
 	e.Data = []byte("{\"a\":\"\uffff\"}")
-	m := newMessage()
+	m := newMessage(envelope.FormatJSON)
 	if err := m.encode(e, bindings.ModeStructured); err != nil || !legal(m.body) || !strings.Contains(m.body, `\uffff`) {
 		t.Errorf("encode: %v, %q", err, m.body)
 	}
@@ -256,7 +256,7 @@ func TestCodecAllocations(t *testing.T) {
 	}
 	e := event("1")
 	e.AddExtension("partitionkey", "k", envelope.KindString)
-	m := newMessage()
+	m := newMessage(envelope.FormatJSON)
 	for _, mode := range []bindings.Mode{bindings.ModeBinary, bindings.ModeStructured} {
 		if err := m.encode(e, mode); err != nil {
 			t.Fatal(err)
@@ -315,7 +315,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		for _, e := range events {
 			for _, mode := range []bindings.Mode{bindings.ModeBinary, bindings.ModeStructured} {
-				m := newMessage()
+				m := newMessage(envelope.FormatJSON)
 				if err := m.encode(e, mode); err != nil {
 					continue
 				}

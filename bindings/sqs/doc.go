@@ -3,8 +3,8 @@
 // No CloudEvents binding for SQS exists, neither an official one nor a proprietary one that the specification lists.
 // What this package does is a convention, close to the Kafka and HTTP bindings:
 //
-//   - Structured mode, the default of the sink: the body is the event in the JSON format, and one message attribute
-//     content-type says so. It is the only mode that always fits.
+//   - Structured mode, the default of the sink: the body is the event in the JSON format, or in the XML format on request,
+//     and one message attribute content-type says so; protobuf and Avro do not fit, because a body is text. It is the only mode that always fits.
 //   - Binary mode, on request: the body is the event's data as text, each attribute is a String message attribute
 //     ce-NAME with the plain UTF-8 text of its value, and content-type is the datacontenttype. An event falls back to
 //     structured mode by itself where binary cannot carry it: more than ten message attributes, no data or empty data

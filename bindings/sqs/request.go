@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/envelope"
 )
 
 var (
@@ -19,6 +20,7 @@ var (
 // scratch is what one Send works with; it is reused. The AWS SDK has copied a message into its request before the call
 // returns, so that nothing refers to the buffers afterwards.
 type scratch struct {
+	format  envelope.Format
 	n       int        // how many events the Send has
 	msgs    []*message // one for each, and spare ones
 	sent    []bool     // whether the event was put into a request
@@ -29,7 +31,7 @@ type scratch struct {
 
 func (sc *scratch) begin(n int) {
 	for len(sc.msgs) < n {
-		sc.msgs = append(sc.msgs, newMessage())
+		sc.msgs = append(sc.msgs, newMessage(sc.format))
 		sc.sent = append(sc.sent, false)
 	}
 	clear(sc.sent)

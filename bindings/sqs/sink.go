@@ -18,6 +18,7 @@ import (
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/bindings/template"
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/envelope/format"
 )
 
 // defaultTimeout bounds a request where the program sets no timeout.
@@ -59,8 +60,9 @@ func newSink(c SinkConfig, s bindings.SinkSettings, ref queueRef, cl *client) (*
 	if s.Mode == bindings.ModeBatch {
 		return nil, bindings.Invalid("mode", "batch exists only over HTTP; SQS has structured and binary")
 	}
-	if s.Format != envelope.FormatNone && s.Format != envelope.FormatJSON {
-		return nil, bindings.Invalid("format", "an SQS message is text, so that only the JSON format fits")
+	s.Format = format.Or(s.Format)
+	if !format.Text(s.Format) {
+		return nil, bindings.Invalid("format", "an SQS message is text, so that only json and xml fit")
 	}
 	if s.Log == nil {
 		s.Log = zap.NewNop()
@@ -105,7 +107,7 @@ func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 	}
 	sc, ok := s.pool.Get().(*scratch)
 	if !ok {
-		sc = new(scratch)
+		sc = &scratch{format: s.settings.Format}
 	}
 	defer s.pool.Put(sc)
 	sc.begin(len(events))
@@ -136,7 +138,7 @@ func (s *Sink) Preview(e *envelope.Event) (bindings.Preview, error) {
 	if q := s.queue.Load(); q != nil {
 		limit = q.maxSize
 	}
-	m := newMessage()
+	m := newMessage(s.settings.Format)
 	if err := s.encode(m, e, limit); err != nil {
 		return bindings.Preview{}, err
 	}

@@ -14,7 +14,7 @@ type wire struct{ m *message }
 func encodeWire(mode bindings.Mode) func(w *wire, e *envelope.Event) error {
 	return func(w *wire, e *envelope.Event) error {
 		// The sink reuses its messages, which costs nothing (TestCodecAllocations); the suite wants new ones.
-		w.m = newMessage()
+		w.m = newMessage(envelope.FormatJSON)
 		return w.m.encode(e, mode)
 	}
 }

@@ -3,22 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
+	"maps"
+	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
 
-	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/sample"
 	"github.com/eventrouter/router/routing"
 )
-
-// maxInput bounds what is read as events from a file or standard input, in bytes.
-const maxInput = 64 << 20
 
 // explanation is what explain says of one event.
 type explanation struct {
@@ -51,20 +46,10 @@ type explainedFinding struct {
 	Present   bool   `json:"present"`
 	Holds     bool   `json:"holds"`
 	Note      string `json:"note,omitempty"`
+	// Hint is a guess at what was meant instead.
+	Hint string `json:"hint,omitempty"`
 
-	text string
-}
-
-// explainedTarget is a delivery as it would go on the wire.
-type explainedTarget struct {
-	Sink    string `json:"sink"`
-	Route   string `json:"route,omitempty"`
-	Mode    string `json:"mode,omitempty"`
-	Address string `json:"address,omitempty"`
-	Key     string `json:"key,omitempty"`
-	Bytes   int    `json:"bytes,omitempty"`
-	Limit   int    `json:"limit,omitempty"`
-	Error   string `json:"error,omitempty"`
+	finding *routing.Finding
 }
 
 func (a *app) explainCommand() *cobra.Command {
@@ -74,9 +59,9 @@ func (a *app) explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain EVENT",
 		Short: "Say where an event goes, and why not elsewhere",
-		Long: "explain reads events from a file, or from standard input with -, and says for every route whether it\n" +
-			"matches, and if not, the first predicate that fails with the value it saw; then what each sink would get.\n" +
-			"An event may be JSON, a batch, one event per line, or a raw HTTP request.",
+		Long: "explain reads events from a file or folder, or from standard input with -, and says for every route\n" +
+			"whether it matches, and if not, the first predicate that fails with the value it saw; then what each sink\n" +
+			"would get. An event may be JSON, a batch, one event per line, or a raw HTTP request.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.load(paths)
@@ -115,47 +100,19 @@ func unknownName(what, name string, known []string) error {
 	return fmt.Errorf("%s", text)
 }
 
-// readEvents reads events of any shape from a file, or from standard input for "-".
-func (a *app) readEvents(path string) ([]sample.Event, error) {
-	var text []byte
-	var err error
-	if path == "-" {
-		text, err = io.ReadAll(io.LimitReader(a.stdin, maxInput+1))
-	} else {
-		text, err = readFile(path)
-	}
-	if err != nil {
-		return nil, &codeError{code: exitEnvironment, err: err}
-	}
-	if len(text) > maxInput {
-		return nil, &codeError{code: exitFailed, err: fmt.Errorf("%s: larger than %d MiB", path, maxInput>>20)}
-	}
-	events, err := sample.Read(text, envelope.Options{})
-	if err != nil {
-		return nil, &codeError{code: exitFailed, err: fmt.Errorf("%s: %w", path, err)}
-	}
-	return events, nil
-}
-
 func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.Event, f explainFlags) error {
-	w, err := newWiring(cfg, zap.NewNop(), io.Discard)
-	if err != nil {
-		return configError(err)
-	}
-	defer w.close()
 	j := newJudge(cfg)
-	previews := map[string]bindings.Sink{}
-	defer func() {
-		for _, s := range previews {
-			_ = s.Close(ctx) // it was only looked at
-		}
-	}()
+	defer j.close(ctx)
+	sinks, err := j.previewed()
+	if err != nil {
+		return err
+	}
 	var list []explanation
 	for _, s := range events {
 		x := j.explain(s, f)
 		r := j.rule(f.from, s.Event)
 		for _, l := range r.Legs {
-			x.Legs = append(x.Legs, w.preview(l, previews))
+			x.Legs = append(x.Legs, sinks.of(l))
 		}
 		if r.Dropped {
 			x.Legs = append(x.Legs, explainedTarget{Sink: "drop"})
@@ -169,11 +126,12 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.E
 		a.writeJSON(map[string]any{"ok": true, "events": list})
 		return nil
 	}
+	p := a.printer()
 	for i := range list {
 		if i > 0 {
-			fmt.Fprintln(a.stdout)
+			p.line(0, "")
 		}
-		a.printExplanation(&list[i], f)
+		p.explanation(&list[i], f)
 	}
 	return nil
 }
@@ -194,106 +152,110 @@ func (j *judge) explain(s sample.Event, f explainFlags) explanation {
 			r.StoppedBy = rules[v.StoppedBy].Name
 		}
 		if v.Outcome == routing.Failed && v.Failure != nil {
-			finding := explainFinding(v.Failure)
+			finding := explainFinding(v.Failure, s.Event)
 			r.Failed = &finding
 		}
 		for i := range v.Findings {
-			r.Findings = append(r.Findings, explainFinding(&v.Findings[i]))
+			r.Findings = append(r.Findings, explainFinding(&v.Findings[i], s.Event))
 		}
 		x.Routes = append(x.Routes, r)
 	}
 	return x
 }
 
-func explainFinding(f *routing.Finding) explainedFinding {
+func explainFinding(f *routing.Finding, e *envelope.Event) explainedFinding {
 	return explainedFinding{
 		Place: f.Pos.String(), Predicate: f.Predicate, Attribute: f.Attribute, Value: f.Value, Present: f.Present,
-		Holds: f.Holds, Note: f.Note, text: findingText(f),
+		Holds: f.Holds, Note: f.Note, Hint: hint(f, e), finding: f,
 	}
 }
 
-// preview says what a sink would send. Sinks are made once and never connected.
-func (w *wiring) preview(l leg, made map[string]bindings.Sink) explainedTarget {
-	t := explainedTarget{Sink: l.Sink, Route: l.Route}
-	if l.Err != nil {
-		t.Error = l.Err.Error()
-		return t
-	}
-	sink := made[l.Sink]
-	if sink == nil {
-		s, err := w.sink(l.Sink)
-		if err != nil {
-			t.Error = err.Error()
-			return t
-		}
-		sink = s.Sink
-		made[l.Sink] = sink
-	}
-	p, ok := sink.(bindings.Previewer)
-	if !ok {
-		return t
-	}
-	wire, err := p.Preview(l.Event)
-	if err != nil {
-		t.Error = err.Error()
-	}
-	t.Mode, t.Address, t.Key, t.Bytes, t.Limit = wire.Mode, wire.Address, wire.Key, wire.Bytes, wire.Limit
-	return t
-}
-
-func (a *app) printExplanation(x *explanation, f explainFlags) {
-	s := styleFor(a.stdout)
-	fmt.Fprintf(a.stdout, "%s  type %s  source %s\n", s.bold("event "+x.ID+x.Where), x.Type, x.Source)
-	for _, r := range x.Routes {
+func (p *printer) explanation(x *explanation, f explainFlags) {
+	most := p.most()
+	p.line(0, "%s  type %s  source %s", p.bold("event "+shorten(x.ID, most)+x.Where), shorten(x.Type, most), shorten(x.Source, most))
+	for i := range x.Routes {
+		r := &x.Routes[i]
 		switch r.Outcome {
 		case routing.Matched.String():
-			fmt.Fprintf(a.stdout, "  %s %s  %s\n", s.good("+"), s.bold(r.Name), s.dim(r.Place))
+			p.line(2, "%s %s  %s", p.good("+"), p.bold(r.Name), p.dim(r.Place))
 		case routing.Failed.String():
-			fmt.Fprintf(a.stdout, "  %s %s: %s\n", s.bad("-"), s.bold(r.Name), r.Failed.text)
-		case routing.Stopped.String():
-			fmt.Fprintf(a.stdout, "  %s %s: not reached, route %s matched and stops\n", s.dim("."), s.bold(r.Name), r.StoppedBy)
-		default:
-			fmt.Fprintf(a.stdout, "  %s %s: does not listen to %s\n", s.dim("."), s.bold(r.Name), f.from)
-		}
-		for _, p := range r.Findings {
-			mark := s.bad("-")
-			if p.Holds {
-				mark = s.good("+")
+			p.line(2, "%s %s: %s", p.bad("-"), p.bold(r.Name), findingText(r.Failed.finding, most))
+			if r.Findings == nil {
+				p.hint(6, r.Failed.Hint)
 			}
-			fmt.Fprintf(a.stdout, "      %s %s\n", mark, p.text)
+		case routing.Stopped.String():
+			p.line(2, "%s %s: not reached, route %s matched and stops", p.dim("."), p.bold(r.Name), r.StoppedBy)
+		default:
+			p.line(2, "%s %s: does not listen to %s", p.dim("."), p.bold(r.Name), f.from)
+		}
+		for k := range r.Findings {
+			found := &r.Findings[k]
+			mark := p.bad("-")
+			if found.Holds {
+				mark = p.good("+")
+			}
+			p.line(6, "%s %s", mark, findingText(found.finding, most))
+			p.hint(8, found.Hint)
 		}
 	}
 	if x.Unmatched {
-		fmt.Fprintf(a.stdout, "  no route matches; unmatched: %s\n", x.Policy)
+		p.line(2, "no route matches; unmatched: %s", x.Policy)
 	}
-	a.printTargets(x.Legs, s)
+	p.targets(x.Legs)
 }
 
-func (a *app) printTargets(targets []explainedTarget, s style) {
-	if len(targets) == 0 {
-		return
+func (p *printer) hint(indent int, text string) {
+	if text != "" {
+		p.line(indent, "hint: %s", text)
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 4, 2, ' ', 0)
-	for _, t := range targets {
-		var parts []string
-		for _, p := range []string{t.Mode, t.Address} {
-			if p != "" {
-				parts = append(parts, p)
+}
+
+// targets writes a line for each delivery, the names of the sinks in a column.
+func (p *printer) targets(targets []explainedTarget) {
+	column := 0
+	for i := range targets {
+		column = max(column, len(targets[i].Sink))
+	}
+	for i := range targets {
+		t := &targets[i]
+		padding := ""
+		text := p.target(t)
+		if text != "" {
+			padding = strings.Repeat(" ", column-len(t.Sink)+2)
+		}
+		p.line(2, "=> %s%s%s", t.Sink, padding, text)
+		for _, name := range slices.Sorted(maps.Keys(t.Set)) {
+			if v := t.Set[name]; v != nil {
+				p.line(column+7, "set %s: %q", name, shorten(*v, p.most()))
+			} else {
+				p.line(column+7, "set %s: removed", name)
 			}
 		}
-		if t.Key != "" {
-			parts = append(parts, fmt.Sprintf("key %q", t.Key))
-		}
-		switch {
-		case t.Limit > 0:
-			parts = append(parts, fmt.Sprintf("%d of %d bytes", t.Bytes, t.Limit))
-		case t.Bytes > 0:
-			parts = append(parts, fmt.Sprintf("%d bytes", t.Bytes))
-		}
-		if t.Error != "" {
-			parts = append(parts, s.bad("dead letter: "+t.Error))
-		}
-		fmt.Fprintf(w, "  => %s\t%s\n", t.Sink, strings.Join(parts, ", "))
 	}
-	_ = w.Flush() // the reader is gone if this fails
+}
+
+// target says in one line what a sink would get.
+func (p *printer) target(t *explainedTarget) string {
+	var parts []string
+	for _, part := range []string{t.Mode, shorten(t.Address, p.most())} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if t.Key != "" {
+		parts = append(parts, fmt.Sprintf("key %q", shorten(t.Key, p.most())))
+	}
+	switch {
+	case t.Limit > 0:
+		parts = append(parts, fmt.Sprintf("%d of %d bytes", t.Bytes, t.Limit))
+	case t.Bytes > 0:
+		parts = append(parts, fmt.Sprintf("%d bytes", t.Bytes))
+	}
+	switch {
+	case t.DeadLetter != "":
+		parts = append(parts, p.bad("dead letter, "+t.DeadLetter+": "+t.Error))
+	case t.Error != "":
+		parts = append(parts, p.bad("the sink cannot be asked: "+t.Error))
+	}
+	return strings.Join(parts, ", ")
 }

@@ -1,9 +1,19 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/internal/sample"
 )
+
+// maxInput bounds what is read as events from a file or standard input, in bytes.
+const maxInput = 64 << 20
 
 // readFile reads at most a byte more than maxInput, so that a device cannot fill the memory.
 func readFile(path string) ([]byte, error) {
@@ -13,4 +23,56 @@ func readFile(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, maxInput+1))
+}
+
+// readText reads a file, or standard input for "-".
+func (a *app) readText(path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(io.LimitReader(a.stdin, maxInput+1))
+	}
+	return readFile(path)
+}
+
+// readEvents reads events of any shape from a file, from every file with events in a folder, or from standard input
+// for "-".
+func (a *app) readEvents(path string) ([]sample.Event, error) {
+	files := []string{path}
+	if path != "-" {
+		files = sample.Files(path, os.ReadDir)
+	}
+	if files == nil {
+		return nil, &codeError{code: exitEnvironment, err: fmt.Errorf("%s: the folder holds no file with events (%s)",
+			path, strings.Join(sample.Extensions(), ", "))}
+	}
+	var all []sample.Event
+	for _, file := range files {
+		text, err := a.readText(file)
+		if err != nil {
+			return nil, &codeError{code: exitEnvironment, err: err}
+		}
+		events, err := parseEvents(file, text)
+		if err != nil {
+			return nil, &codeError{code: exitFailed, err: err}
+		}
+		if file == path { // the user knows the name of the only file
+			for i := range events {
+				events[i].Where = strings.TrimPrefix(events[i].Where, filepath.Base(file))
+			}
+		}
+		all = append(all, events...)
+	}
+	return all, nil
+}
+
+// parseEvents reads the events of one text. The error names all lines that are wrong.
+func parseEvents(file string, text []byte) ([]sample.Event, error) {
+	if len(text) > maxInput {
+		return nil, fmt.Errorf("%s: larger than %d MiB", file, maxInput>>20)
+	}
+	events, err := sample.ReadFile(file, text, envelope.Options{})
+	var lines []error
+	for _, bad := range sample.LineErrors(err) {
+		lines = append(lines, fmt.Errorf("%s:%d: %w", file, bad.Line, bad.Err))
+	}
+	return events, errors.Join(lines...)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"slices"
 
 	"github.com/eventrouter/router/envelope"
@@ -14,6 +15,8 @@ type judge struct {
 	cfg     *config.Config
 	table   *routing.Table
 	scratch *routing.Scratch
+	// asked are the sinks that were asked what they would send; nil until one is.
+	asked *previews
 }
 
 // leg is one delivery of an event: to a sink, by the first route that named it, as the copy that the sink gets.
@@ -21,6 +24,8 @@ type leg struct {
 	Sink  string
 	Route string
 	Event *envelope.Event
+	// Set are the attributes that set gave another value, nil for those that it removed.
+	Set map[string]*string
 	// Err is why the route's set cannot be applied; the event then goes to the dead letter.
 	Err error
 }
@@ -36,6 +41,23 @@ type ruling struct {
 
 func newJudge(cfg *config.Config) *judge {
 	return &judge{cfg: cfg, table: cfg.Table, scratch: cfg.Table.NewScratch()}
+}
+
+// previewed returns what asks the sinks what they would send.
+func (j *judge) previewed() (*previews, error) {
+	if j.asked != nil {
+		return j.asked, nil
+	}
+	var err error
+	j.asked, err = newPreviews(j.cfg)
+	return j.asked, err
+}
+
+// close releases the sinks that were asked.
+func (j *judge) close(ctx context.Context) {
+	if j.asked != nil {
+		j.asked.close(ctx)
+	}
 }
 
 // source returns the number of a source; every rule applies where it has no name.
@@ -68,11 +90,34 @@ func (j *judge) rule(from string, e *envelope.Event) ruling {
 			k := key{sink, pipeline.SetKey(rule)}
 			if !seen[k] {
 				seen[k] = true
-				r.Legs = append(r.Legs, leg{Sink: sink, Route: rule.Name, Event: copied, Err: err})
+				r.Legs = append(r.Legs, leg{Sink: sink, Route: rule.Name, Event: copied, Set: changes(rule, e, copied), Err: err})
 			}
 		}
 	}
 	return r
+}
+
+// changes lists what set made different.
+func changes(r routing.Rule, e, copied *envelope.Event) map[string]*string {
+	if copied == nil {
+		return nil
+	}
+	var changed map[string]*string
+	for _, a := range r.Set {
+		before, had := e.Get(a.Name)
+		after, has := copied.Get(a.Name)
+		if had == has && before == after {
+			continue
+		}
+		if changed == nil {
+			changed = map[string]*string{}
+		}
+		changed[a.Name] = nil
+		if has {
+			changed[a.Name] = &after
+		}
+	}
+	return changed
 }
 
 func (j *judge) isSink(name string) bool {

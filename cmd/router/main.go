@@ -42,6 +42,8 @@ type app struct {
 	stderr io.Writer
 	env    config.Env
 	json   bool
+	// width is the terminal's, in characters; 0 asks the terminal.
+	width int
 }
 
 func main() {
@@ -103,8 +105,17 @@ func (a *app) root() *cobra.Command {
 	}
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "report as JSON")
 	root.AddCommand(
-		a.runCommand(), a.checkCommand(), a.testCommand(), a.explainCommand(),
-		a.sendCommand(), a.demoCommand(), a.healthCommand(), a.versionCommand(),
+		a.runCommand(),
+		a.checkCommand(),
+		a.testCommand(),
+		a.explainCommand(),
+		a.diffCommand(),
+		a.graphCommand(),
+		a.schemaCommand(),
+		a.sendCommand(),
+		a.demoCommand(),
+		a.healthCommand(),
+		a.versionCommand(),
 	)
 	return root
 }

@@ -2,8 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -56,6 +60,118 @@ func (s style) paint(code, text string) string {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// printer writes lines that fit the terminal, and lines as they are elsewhere.
+type printer struct {
+	style
+	w io.Writer
+	// width is that of the terminal in characters, 0 where lines may have any length.
+	width int
+}
+
+// printer returns what writes to standard output.
+func (a *app) printer() *printer {
+	p := &printer{style: styleFor(a.stdout), w: a.stdout, width: a.width}
+	if f, ok := a.stdout.(*os.File); ok && p.width == 0 && term.IsTerminal(int(f.Fd())) {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			p.width = max(width, minWidth)
+		}
+	}
+	return p
+}
+
+// minWidth is the narrowest terminal that lines are fitted to.
+const minWidth = 40
+
+// most is how long a single value may be, 0 for no limit.
+func (p *printer) most() int { return p.width * 3 / 5 }
+
+// line writes a line behind an indent. What does not fit goes on below, a little further to the right.
+func (p *printer) line(indent int, format string, args ...any) {
+	text := strings.Repeat(" ", indent) + fmt.Sprintf(format, args...)
+	for _, line := range wrap(text, p.width, indent+4) {
+		fmt.Fprintln(p.w, line)
+	}
+}
+
+// wrap breaks a line at spaces so that none has more than width visible characters, or anywhere where there is no
+// space. What follows the first line begins at hang. A width of 0 leaves the line alone.
+func wrap(text string, width, hang int) []string {
+	if width <= 0 {
+		return []string{text}
+	}
+	var lines []string
+	for visible(text) > width {
+		cut, space := breakAt(text, width)
+		lines = append(lines, strings.TrimRight(text[:cut], " "))
+		if space {
+			text = strings.TrimLeft(text[cut:], " ")
+		} else {
+			text = text[cut:]
+		}
+		text = strings.Repeat(" ", min(hang, width/2)) + text
+	}
+	return append(lines, text)
+}
+
+// breakAt returns where to break a line that is too long: at its last space within the width, behind the indent, and
+// otherwise at the width.
+func breakAt(text string, width int) (cut int, space bool) {
+	seen, last, indent := 0, 0, true
+	for i := 0; i < len(text); {
+		if n := escape(text[i:]); n > 0 {
+			i += n
+			continue
+		}
+		_, n := utf8.DecodeRuneInString(text[i:])
+		if text[i] == ' ' {
+			if !indent {
+				last = i
+			}
+		} else {
+			indent = false
+		}
+		if seen == width {
+			if last > 0 {
+				return last, true
+			}
+			return i, false
+		}
+		seen++
+		i += n
+	}
+	return len(text), false
+}
+
+// visible is how many characters of a text a terminal shows.
+func visible(text string) int {
+	n := 0
+	for i := 0; i < len(text); {
+		if e := escape(text[i:]); e > 0 {
+			i += e
+			continue
+		}
+		_, size := utf8.DecodeRuneInString(text[i:])
+		i += size
+		n++
+	}
+	return n
+}
+
+// escape is the length of the colour that a text begins with, 0 if it begins with none.
+func escape(text string) int {
+	if !strings.HasPrefix(text, "\x1b[") {
+		return 0
+	}
+	return strings.IndexByte(text, 'm') + 1
+}
+
+// configErrorCode is the exit code that an error of loading or wiring leads to.
+func configErrorCode(err error) int {
+	var coded *codeError
+	errors.As(configError(err), &coded) // it always is one
+	return coded.code
 }
 
 func (s style) good(text string) string { return s.paint("32", text) }

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -26,7 +23,9 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "Run the router",
 		Long: "run reads the configuration, runs its tests, and routes until SIGTERM or SIGINT, at which it drains: it\n" +
-			"stops reading, finishes what is in flight, and acknowledges it. A second signal ends it at once.",
+			"stops reading, finishes what is in flight, and acknowledges it. A second signal ends it at once.\n" +
+			"When a file of the configuration changes, or at SIGHUP, it takes over the new routes, tests and unmatched\n" +
+			"policy; what else has changed needs a restart, and is refused until then.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signalContext(cmd.Context())
@@ -46,6 +45,9 @@ func (a *app) runRouter(ctx context.Context, paths []string) error {
 	}
 	if results := runTests(cfg); failedTests(results) > 0 {
 		a.printTests(results)
+		if err := brokenSink(results); err != nil {
+			return configError(err)
+		}
 		return &codeError{code: exitConfig, err: fmt.Errorf("%s of the configuration failed; nothing was started",
 			count(failedTests(results), "test"))}
 	}
@@ -60,8 +62,12 @@ func (a *app) runRouter(ctx context.Context, paths []string) error {
 		return err
 	}
 	defer in.close()
-	defer ignoreHangups(log)()
-	return in.run(ctx)
+	watching, stop := context.WithCancel(ctx)
+	reloading := a.watch(watching, in, paths)
+	err = in.run(ctx)
+	stop()
+	<-reloading
+	return err
 }
 
 // instance is a router that is built and not yet, or no longer, running.
@@ -71,6 +77,7 @@ type instance struct {
 	wiring   *wiring
 	pipeline *pipeline.Pipeline
 	admin    *admin.Server
+	reloads  reloads
 }
 
 // build makes every part and binds every port. Nothing is read, written or answered yet.
@@ -132,7 +139,7 @@ func (in *instance) listenAdmin() error {
 	}
 	var err error
 	in.admin, err = admin.Listen(address, admin.Settings{
-		Health: in.pipeline.Health, Ledger: in.pipeline.Ledger, Version: version, Log: in.log,
+		Health: in.pipeline.Health, Ledger: in.pipeline.Ledger, Reloads: in.reloads.figures, Version: version, Log: in.log,
 	})
 	if err != nil {
 		return &codeError{code: exitEnvironment, err: fmt.Errorf("%s: admin.listen: %w", in.cfg.Pos("admin.listen"), err)}
@@ -146,27 +153,6 @@ func inFlight(l pipeline.Ledger) int64 {
 		n += s.InFlight
 	}
 	return n
-}
-
-// ignoreHangups keeps SIGHUP from ending the process and returns what undoes it.
-func ignoreHangups(log *zap.Logger) func() {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-hangups:
-				log.Warn("SIGHUP ignored: this version reads its configuration only at start; restart it to change it")
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(hangups)
-		close(done)
-	}
 }
 
 // newLogger logs to standard error: text for people, JSON for machines.

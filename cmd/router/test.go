@@ -1,59 +1,114 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/internal/config"
-	"github.com/eventrouter/router/routing"
 )
 
-// testResult is what became of one test, or of one event of it.
+// testResult is what became of one event of a test.
 type testResult struct {
 	Name  string `json:"name"`
 	Place string `json:"place"`
 	OK    bool   `json:"ok"`
 	// Failures say what was expected and what happened.
-	Failures []string `json:"failures,omitempty"`
+	Failures []testFailure `json:"failures,omitempty"`
 	// Routes and GoesTo are what happened.
 	Routes []string `json:"routes"`
 	GoesTo []string `json:"goes_to"`
-	// Explanation lists the routes that did not match, with the first predicate that failed.
+	// Explanation has a line for each route: whether it matched, and if not, the first predicate that failed.
 	Explanation []string `json:"explanation,omitempty"`
+
+	// broken is why a sink that the test asks could not be made.
+	broken error
+}
+
+// testFailure is one expectation that was not met.
+type testFailure struct {
+	What     string `json:"what"`
+	Expected string `json:"expected"`
+	Actual   string `json:"actual"`
+}
+
+// summary says in one line what failed.
+func (r *testResult) summary() string {
+	var failures []string
+	for _, f := range r.Failures {
+		failures = append(failures, f.What+": expected "+f.Expected+", got "+f.Actual)
+	}
+	return strings.Join(failures, "; ")
+}
+
+func (r *testResult) fail(what, expected, actual string) {
+	r.Failures = append(r.Failures, testFailure{what, expected, actual})
 }
 
 func (a *app) testCommand() *cobra.Command {
 	var paths []string
+	var coverage bool
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Run the tests of a configuration",
-		Long:  "test runs the tests: of a configuration, without any broker, by the same rules as the running router.",
-		Args:  cobra.NoArgs,
+		Long: "test runs the tests: of a configuration, without any broker, by the same rules as the running router.\n" +
+			"With --coverage it also lists the routes that no test reaches, and those that a stop hides from all of them.",
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.load(paths)
 			if err != nil {
 				return err
 			}
-			results := runTests(cfg)
-			if a.json {
-				a.writeJSON(map[string]any{"ok": failedTests(results) == 0, "tests": results})
-			} else {
-				a.printTests(results)
-			}
-			return testsError(results)
+			return a.test(cfg, coverage)
 		},
 	}
 	configFlag(cmd, &paths)
+	cmd.Flags().BoolVar(&coverage, "coverage", false, "list the routes that no test reaches")
 	return cmd
+}
+
+func (a *app) test(cfg *config.Config, coverage bool) error {
+	results := runTests(cfg)
+	report := map[string]any{"ok": failedTests(results) == 0, "tests": results}
+	if !a.json {
+		a.printTests(results)
+	}
+	if coverage {
+		c := coverageOf(cfg)
+		report["coverage"] = c
+		if !a.json {
+			a.printCoverage(c)
+		}
+	}
+	if a.json {
+		a.writeJSON(report)
+	}
+	return testsError(results)
 }
 
 // testsError is the outcome of a command that ran tests and reported them.
 func testsError(results []testResult) error {
-	if n := failedTests(results); n > 0 {
-		return &codeError{code: exitFailed, err: fmt.Errorf("%s failed", count(n, "test")), silent: true}
+	n := failedTests(results)
+	if n == 0 {
+		return nil
+	}
+	code := exitFailed
+	if err := brokenSink(results); err != nil {
+		code = configErrorCode(err)
+	}
+	return &codeError{code: code, err: fmt.Errorf("%s failed", count(n, "test")), silent: true}
+}
+
+// brokenSink returns why a sink that a test asks could not be made, if there is one.
+func brokenSink(results []testResult) error {
+	for _, r := range results {
+		if r.broken != nil {
+			return r.broken
+		}
 	}
 	return nil
 }
@@ -69,31 +124,34 @@ func failedTests(results []testResult) int {
 }
 
 func (a *app) printTests(results []testResult) {
-	s := styleFor(a.stdout)
+	p := a.printer()
 	for _, r := range results {
 		if r.OK {
-			fmt.Fprintf(a.stdout, "%s %s\n", s.good("ok  "), r.Name)
+			p.line(0, "%s %s", p.good("ok  "), r.Name)
 			continue
 		}
-		fmt.Fprintf(a.stdout, "%s %s  %s\n", s.bad("FAIL"), r.Name, s.dim(r.Place))
+		p.line(0, "%s %s  %s", p.bad("FAIL"), r.Name, p.dim(r.Place))
 		for _, f := range r.Failures {
-			fmt.Fprintf(a.stdout, "       %s\n", f)
+			indent := strings.Repeat(" ", len(f.What))
+			p.line(7, "%s  expected %s", f.What, f.Expected)
+			p.line(7, "%s  got      %s", indent, f.Actual)
 		}
 		for _, line := range r.Explanation {
-			fmt.Fprintf(a.stdout, "       %s\n", s.dim(line))
+			p.line(7, "%s", p.dim(line))
 		}
 	}
 	failed := failedTests(results)
 	line := fmt.Sprintf("%d passed, %d failed", len(results)-failed, failed)
 	if failed > 0 {
-		line = s.bad(line)
+		line = p.bad(line)
 	}
-	fmt.Fprintln(a.stdout, line)
+	p.line(0, "%s", line)
 }
 
 // runTests judges every event of every test.
 func runTests(cfg *config.Config) []testResult {
 	j := newJudge(cfg)
+	defer j.close(context.Background())
 	var results []testResult
 	for i := range cfg.Tests {
 		for _, sample := range cfg.Tests[i].Samples {
@@ -106,58 +164,161 @@ func runTests(cfg *config.Config) []testResult {
 func (j *judge) test(t *config.Test, number int, sample config.Sample) testResult {
 	r := j.rule(t.From, sample.Event)
 	res := testResult{Name: testName(t, number, sample), Place: t.Pos.String(), Routes: orEmpty(r.Routes), GoesTo: orEmpty(r.sinks())}
-	fail := func(format string, args ...any) { res.Failures = append(res.Failures, fmt.Sprintf(format, args...)) }
 	if t.GoesTo != nil && !sameNames(t.GoesTo, res.GoesTo) {
-		fail("goes_to: expected %s, got %s", names(t.GoesTo), names(res.GoesTo))
+		res.fail("goes_to", names(t.GoesTo), names(res.GoesTo))
 	}
 	if t.Routes != nil && !sameNames(t.Routes, r.Routes) {
-		fail("routes: expected %s, got %s", names(t.Routes), names(r.Routes))
+		res.fail("routes", names(t.Routes), names(r.Routes))
 	}
 	if t.Unmatched && !r.Unmatched {
-		fail("unmatched: expected no route to match, got %s", names(r.Routes))
+		res.fail("unmatched", "no route to match", names(r.Routes))
 	}
 	for _, l := range r.Legs {
-		if l.Err != nil {
-			fail("route %s, sink %s: %v", l.Route, l.Sink, l.Err)
+		if l.Err != nil && t.DeadLetter != string(refusal(l.Err)) {
+			res.fail(fmt.Sprintf("route %s, sink %s", l.Route, l.Sink), "the set to apply", l.Err.Error())
 		}
 	}
 	if len(t.Expect) > 0 {
 		res.Failures = append(res.Failures, setFailures(t.Expect, r.Legs)...)
 	}
+	if t.DeadLetter != "" || len(t.Rendered) > 0 {
+		j.testDeliveries(t, &r, &res)
+	}
 	res.OK = len(res.Failures) == 0
 	if !res.OK {
 		for _, v := range j.table.Explain(j.source(t.From), sample.Event) {
-			res.Explanation = append(res.Explanation, verdictLine(v, j.table.Rules()))
+			res.Explanation = append(res.Explanation, verdictLines(v, j.table.Rules(), sample.Event)...)
 		}
 	}
 	return res
 }
 
-// setFailures says how the delivered copies differ from what a test's set expects of one of them: nothing if one of
+// testDeliveries compares what sinks would send with what a test's renders and dead_letter expect.
+func (j *judge) testDeliveries(t *config.Test, r *ruling, res *testResult) {
+	p, err := j.previewed()
+	if err != nil {
+		res.broken = err
+		res.fail("renders", "the sinks to be made", err.Error())
+		return
+	}
+	var targets []explainedTarget
+	for _, l := range r.Legs {
+		target := p.of(l)
+		if target.broken != nil && (t.DeadLetter != "" || asked(t, l.Sink)) {
+			res.broken = target.broken
+		}
+		targets = append(targets, target)
+	}
+	res.Failures = append(res.Failures, renderFailures(t.Rendered, targets)...)
+	if t.DeadLetter != "" {
+		deadLetterFailure(t.DeadLetter, j.cfg.Unmatched, r, targets, res)
+	}
+}
+
+func asked(t *config.Test, sink string) bool {
+	return slices.ContainsFunc(t.Rendered, func(r config.Rendering) bool { return r.Sink == sink })
+}
+
+// renderFailures says of each sink how its deliveries differ from what is expected of one of them: nothing if one of
 // them has it all, otherwise what the closest one lacks.
-func setFailures(expect []config.Expectation, legs []leg) []string {
-	closest := []string{"set: the event is delivered nowhere"}
-	for i, l := range legs {
-		if l.Err != nil {
+func renderFailures(expect []config.Rendering, targets []explainedTarget) []testFailure {
+	var failures []testFailure
+	for len(expect) > 0 {
+		n := 1
+		for n < len(expect) && expect[n].Sink == expect[0].Sink {
+			n++
+		}
+		failures = append(failures, closestRendering(expect[:n], targets)...)
+		expect = expect[n:]
+	}
+	return failures
+}
+
+func closestRendering(expect []config.Rendering, targets []explainedTarget) []testFailure {
+	sink := expect[0].Sink
+	closest := []testFailure{{"renders " + sink, expect[0].Field + " " + expect[0].Value, "nothing: the event does not go there"}}
+	found := false
+	for i := range targets {
+		t := &targets[i]
+		if t.Sink != sink {
 			continue
 		}
-		var failures []string
+		var failures []testFailure
 		for _, want := range expect {
-			got, present := l.Event.Get(want.Name)
-			switch {
-			case want.Absent && present:
-				failures = append(failures, fmt.Sprintf("set %s: expected none, got %q at sink %s", want.Name, got, l.Sink))
-			case !want.Absent && !present:
-				failures = append(failures, fmt.Sprintf("set %s: expected %q, got none at sink %s", want.Name, want.Value, l.Sink))
-			case !want.Absent && got != want.Value:
-				failures = append(failures, fmt.Sprintf("set %s: expected %q, got %q at sink %s", want.Name, want.Value, got, l.Sink))
+			switch got := t.field(want.Field); {
+			case t.Error != "":
+				failures = append(failures, testFailure{"renders " + sink, want.Field + " " + want.Value, refusedText(t)})
+			case got != want.Value:
+				failures = append(failures, testFailure{"renders " + sink, want.Field + " " + want.Value, want.Field + " " + got})
 			}
 		}
-		if i == 0 || len(failures) < len(closest) {
-			closest = failures
+		if !found || len(failures) < len(closest) {
+			closest, found = failures, true
 		}
 	}
 	return closest
+}
+
+func refusedText(t *explainedTarget) string {
+	if t.DeadLetter == "" {
+		return t.Error
+	}
+	return t.DeadLetter + ": " + t.Error
+}
+
+// deadLetterFailure checks that the event, or a delivery of it, is refused for the reason.
+func deadLetterFailure(reason, unmatched string, r *ruling, targets []explainedTarget, res *testResult) {
+	var actual []string
+	if r.Unmatched && (unmatched == "dead_letter" || unmatched == "reject") {
+		if reason == string(bindings.ReasonUnmatched) {
+			return
+		}
+		actual = append(actual, string(bindings.ReasonUnmatched))
+	}
+	for i := range targets {
+		switch t := &targets[i]; {
+		case t.DeadLetter == reason:
+			return
+		case t.Error != "":
+			actual = append(actual, fmt.Sprintf("sink %s: %s", t.Sink, refusedText(t)))
+		}
+	}
+	if actual == nil {
+		actual = []string{"nothing is refused"}
+	}
+	res.fail("dead_letter", reason, strings.Join(actual, "; "))
+}
+
+// setFailures says how the delivered copies differ from what a test's set expects of one of them: nothing if one of
+// them has it all, otherwise what the closest one lacks.
+func setFailures(expect []config.Expectation, legs []leg) []testFailure {
+	closest := []testFailure{{"set", "a delivery", "the event is delivered nowhere"}}
+	found := false
+	for _, l := range legs {
+		if l.Err != nil {
+			continue
+		}
+		var failures []testFailure
+		for _, want := range expect {
+			got, present := l.Event.Get(want.Name)
+			if present == want.Absent || got != want.Value {
+				failures = append(failures, testFailure{
+					fmt.Sprintf("set %s, sink %s", want.Name, l.Sink), attributeText(want.Value, !want.Absent), attributeText(got, present),
+				})
+			}
+		}
+		if !found || len(failures) < len(closest) {
+			closest, found = failures, true
+		}
+	}
+	return closest
+}
+
+func attributeText(value string, present bool) string {
+	if !present {
+		return "no such attribute"
+	}
+	return fmt.Sprintf("%q", value)
 }
 
 // testName is the test's own name, or what it is about.
@@ -173,42 +334,6 @@ func testName(t *config.Test, number int, sample config.Sample) string {
 		name += " (" + sample.Name + ")"
 	}
 	return name
-}
-
-// verdictLine says in one line what a rule thought of an event.
-func verdictLine(v routing.Verdict, rules []routing.Rule) string {
-	switch v.Outcome {
-	case routing.Matched:
-		return fmt.Sprintf("route %s matches", v.Name)
-	case routing.NotFrom:
-		return fmt.Sprintf("route %s does not listen to this source", v.Name)
-	case routing.Stopped:
-		return fmt.Sprintf("route %s is not reached: route %s matched and stops", v.Name, rules[v.StoppedBy].Name)
-	default:
-		return fmt.Sprintf("route %s: %s", v.Name, findingText(v.Failure))
-	}
-}
-
-// findingText says what a predicate wanted and what it saw.
-func findingText(f *routing.Finding) string {
-	if f == nil {
-		return "does not match"
-	}
-	text := f.Predicate
-	switch {
-	case f.Attribute == "":
-	case f.Present:
-		text += fmt.Sprintf(", but %s is %q", f.Attribute, f.Value)
-	default:
-		text += fmt.Sprintf(", but the event has no %s", f.Attribute)
-	}
-	if f.Note != "" {
-		text += " (" + f.Note + ")"
-	}
-	if pos := f.Pos.String(); pos != "" {
-		text += "  " + pos
-	}
-	return text
 }
 
 func sameNames(a, b []string) bool {

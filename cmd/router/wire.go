@@ -16,6 +16,7 @@ import (
 	"github.com/eventrouter/router/bindings/nats"
 	"github.com/eventrouter/router/bindings/sqs"
 	"github.com/eventrouter/router/bindings/stdout"
+	"github.com/eventrouter/router/envelope/format"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/pipeline"
 )
@@ -198,8 +199,10 @@ func (w *wiring) sink(name string) (pipeline.Sink, error) {
 		DeadLetter:  policy(dead),
 	}
 	var err error
+	f, _ := format.ByName(c.Format) // Load has reported unknown names
 	p.Sink, err = w.target(&c, bindings.SinkSettings{
-		Name: name, Log: w.log.With(zap.String("sink", name)), Mode: mode, Timeout: p.Timeout, Concurrency: p.Concurrency,
+		Name: name, Log: w.log.With(zap.String("sink", name)), Mode: mode, Format: f, Timeout: p.Timeout,
+		Concurrency: p.Concurrency,
 	})
 	return p, err
 }

@@ -19,7 +19,9 @@ const (
 const maxField = 1<<29 - 1
 
 // broken is a message that is not protobuf, or not this schema's.
-func broken(rule string) error { return &envelope.AttributeError{Rule: "not a protobuf event: " + rule} }
+func broken(rule string) error {
+	return &envelope.AttributeError{Rule: "not a protobuf event: " + rule}
+}
 
 // fields reads the fields of one message in their order. Lengths are bounded by what is left of it.
 type fields struct {

@@ -274,7 +274,7 @@ func (d *event) element() error {
 			return &envelope.AttributeError{Attribute: "data", Rule: "must hold one element where its type is xs:any"}
 		}
 		from, outside := d.start, d.scope[:d.open[len(d.open)-1]]
-		inherited := bytes.Clone(d.inherit(&child, outside))
+		inherited := d.inherit(&child, outside)
 		if err := d.skip(); err != nil {
 			return err
 		}

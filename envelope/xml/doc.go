@@ -35,3 +35,6 @@ const (
 
 // maxDepth is how many elements may lie inside one another.
 const maxDepth = 64
+
+// maxDeclarations is how many namespace declarations may be in scope: every name is compared with them.
+const maxDeclarations = 256

@@ -66,6 +66,9 @@ func (t *tokens) enter(e *stdxml.StartElement) error {
 			t.scope = append(t.scope, declaration{"", a.Value})
 		}
 	}
+	if len(t.scope) > maxDeclarations {
+		return broken("it declares more than 256 namespaces")
+	}
 	if !t.declared(e.Name.Space) {
 		return broken("the prefix " + e.Name.Space + " is not declared")
 	}

@@ -24,10 +24,19 @@ import (
 // Settings is what the server shows.
 type Settings struct {
 	// Health and Ledger read the running pipeline; they are called concurrently.
-	Health  func() []pipeline.Status
-	Ledger  func() pipeline.Ledger
+	Health func() []pipeline.Status
+	Ledger func() pipeline.Ledger
+	// Reloads says how often the configuration was read again and how that went.
+	Reloads func() Reloads
 	Version string
 	Log     *zap.Logger
+}
+
+// Reloads is how the attempts to take over a changed configuration went.
+type Reloads struct {
+	Done, Failed int64
+	// Last is why the last one failed; nil if it did not, or there was none. The router runs on with what it had.
+	Last error
 }
 
 // Server is the admin endpoint.
@@ -102,6 +111,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		} else {
 			fmt.Fprintf(&b, "[+]%s ok\n", part.Name)
 		}
+	}
+	if last := s.settings.Reloads().Last; last != nil {
+		fmt.Fprintf(&b, "[!]configuration: the last reload failed, the one before still runs: %s\n", last)
 	}
 	if s.stopping.Load() {
 		code = http.StatusServiceUnavailable

@@ -28,6 +28,7 @@ func start(t *testing.T, health *[]pipeline.Status) (*Server, func(path, host st
 	}
 	s, err := Listen("127.0.0.1:0", Settings{
 		Health: func() []pipeline.Status { return *health }, Ledger: func() pipeline.Ledger { return ledger },
+		Reloads: func() Reloads { return Reloads{Done: 2, Failed: 1, Last: errors.New("a.yaml:3:1: typo")} },
 		Version: "1.2.3", Log: zap.NewNop(),
 	})
 	if err != nil {
@@ -81,7 +82,8 @@ func TestReadyzNamesWhatIsNotReady(t *testing.T) {
 	if code, body := get("/readyz", ""); code != http.StatusOK || body != "ok\n" {
 		t.Errorf("%d %q, want 200 ok", code, body)
 	}
-	if _, body := get("/readyz?verbose", ""); !strings.Contains(body, "[+]source in ok") {
+	if _, body := get("/readyz?verbose", ""); !strings.Contains(body, "[+]source in ok") ||
+		!strings.Contains(body, "a.yaml:3:1: typo") {
 		t.Errorf("verbose %q", body)
 	}
 	s.Stopping()
@@ -103,6 +105,7 @@ func TestLedgerAndMetricsAgree(t *testing.T) {
 		`router_source_malformed_total{source="in"} 1`, `router_route_matched_total{route="all"} 6`,
 		`router_sink_outcomes_total{outcome="delivered",sink="out"} 4`, `router_sink_in_flight{sink="out"} 2`,
 		`router_drops_total{policy="unmatched"} 3`, `router_ready{part="sink out"} 1`, "go_goroutines",
+		`router_config_reloads_total{result="failed"} 1`, `router_config_current 0`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("metrics lack %s", want)

@@ -10,7 +10,7 @@ import (
 type collector struct {
 	settings Settings
 
-	build, events, malformed, unmatched, matched, outcomes, inFlight, drops, deadLetters, ready *prometheus.Desc
+	build, events, malformed, unmatched, matched, outcomes, inFlight, drops, deadLetters, ready, reloads, current *prometheus.Desc
 }
 
 func newCollector(s Settings) *collector {
@@ -28,6 +28,8 @@ func newCollector(s Settings) *collector {
 		inFlight:    desc("sink_in_flight", "Deliveries to a sink without an outcome yet.", "sink"),
 		drops:       desc("drops_total", "Events a stated policy discarded.", "policy"),
 		deadLetters: desc("dead_letters_total", "Dead letters that were confirmed."),
+		reloads:     desc("config_reloads_total", "Attempts to take over a changed configuration.", "result"),
+		current:     desc("config_current", "1 if the last reload succeeded or there was none, 0 if it failed."),
 		ready:       desc("ready", "1 if the part is ready, 0 if not.", "part"),
 	}
 }
@@ -65,6 +67,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(c.drops, n, policy)
 	}
 	counter(c.deadLetters, l.DeadLetters)
+	r := c.settings.Reloads()
+	counter(c.reloads, r.Done, "done")
+	counter(c.reloads, r.Failed, "failed")
+	var current int64
+	if r.Last == nil {
+		current = 1
+	}
+	gauge(c.current, current)
 	for _, part := range c.settings.Health() {
 		var v int64
 		if part.Err == nil {

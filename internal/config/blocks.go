@@ -60,6 +60,9 @@ type Sink struct {
 
 	// Mode is the content mode: binary, structured or, over HTTP only, batch. The default is the transport's.
 	Mode string `yaml:"mode,omitempty"`
+	// Format is the event format of structured and batch mode: json (default), protobuf, xml or avro. SQS takes json and
+	// xml, because its messages are text; NATS and stdout take json; avro has no batch.
+	Format string `yaml:"format,omitempty"`
 	// OrderBy is what keeps its order: key (default), partition, subject, source, partitionkey or none.
 	OrderBy string `yaml:"order_by,omitempty"`
 	// Concurrency is how many sends run at once at most.

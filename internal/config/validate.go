@@ -26,6 +26,7 @@ var reserved = []string{wordDrop, wordHold, wordReject, wordDeadLetter}
 // The choices of keys that take one of a few words; the empty text is the default.
 var (
 	modes      = []string{"binary", "structured", "batch"}
+	encodings  = []string{"json", "protobuf", "xml", "avro"}
 	orders     = []string{"key", "partition", "subject", "source", "partitionkey", "none"}
 	isolations = []string{"shared", "sink"}
 	adapters   = []string{"sns", "eventbridge", "s3"}
@@ -112,6 +113,7 @@ func (l *loader) sink(s *Sink, name string, n *node) {
 	}
 	l.kind(s.kinds(), n)
 	l.mode(s, n.get("mode"))
+	l.format(s, n.get("format"))
 	l.choice(n.get("order_by"), s.OrderBy, orders)
 	l.positive(n.get("concurrency"), int64(s.Concurrency))
 	l.positive(n.at("batch", "events"), int64(s.Batch.Events))
@@ -152,6 +154,24 @@ func (l *loader) mode(s *Sink, n *node) {
 		l.add(n, "mode: batch is for http sinks; over %s write binary or structured", kind)
 	case s.Mode == "binary" && kind == "stdout":
 		l.add(n, "a stdout sink writes structured events only; remove the key")
+	}
+}
+
+// format checks the event format of structured mode. Which a transport can carry is its binding's to say; here stands
+// why, so that the message names the line.
+func (l *loader) format(s *Sink, n *node) {
+	l.choice(n, s.Format, encodings)
+	kind := s.Kind()
+	switch other := s.Format != "" && s.Format != "json"; {
+	case !other || !slices.Contains(encodings, s.Format):
+	case kind == "nats":
+		l.add(n, "the NATS binding has the JSON format only; write json, or remove the key")
+	case kind == "stdout":
+		l.add(n, "a stdout sink writes JSON; remove the key")
+	case kind == "sqs" && s.Format != "xml":
+		l.add(n, "SQS messages are text, which %s is not; write json or xml", s.Format)
+	case s.Mode == "batch" && s.Format == "avro":
+		l.add(n, "avro has no batch, which mode: batch asks for; write json, protobuf or xml")
 	}
 }
 

@@ -9,12 +9,14 @@ import (
 
 // Proxy stands between clients and a server on TCP and makes go wrong what goes wrong with networks.
 type Proxy struct {
-	ln     net.Listener
+	tb     testing.TB
+	addr   net.Addr
 	target string
 	closed chan struct{}
 	wg     sync.WaitGroup
 
 	mu    sync.Mutex // guards what follows
+	ln    net.Listener // nil while cut
 	mode  mode
 	lose  int // answers to lose yet
 	delay time.Duration
@@ -33,28 +35,35 @@ const (
 // test ends.
 func NewProxy(tb testing.TB, target string) *Proxy {
 	tb.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("proxy: %v", err)
-	}
-	p := &Proxy{ln: ln, target: target, closed: make(chan struct{}), conns: map[net.Conn]struct{}{}}
-	p.wg.Go(p.accept)
+	p := &Proxy{tb: tb, target: target, closed: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	p.listen("127.0.0.1:0")
+	p.addr = p.ln.Addr()
 	tb.Cleanup(func() {
 		close(p.closed)
-		_ = ln.Close() // which ends accept
 		p.set(cut)
 		p.wg.Wait()
 	})
 	return p
 }
 
+// listen opens the port; p.mu is held, or nobody knows p yet.
+func (p *Proxy) listen(addr string) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		p.tb.Errorf("proxy: %v", err)
+		return
+	}
+	p.ln = ln
+	p.wg.Go(func() { p.accept(ln) })
+}
+
 // Addr is where clients connect to.
-func (p *Proxy) Addr() net.Addr { return p.ln.Addr() }
+func (p *Proxy) Addr() net.Addr { return p.addr }
 
 // Pass lets everything through again. Connections that missed something are cut.
 func (p *Proxy) Pass() { p.set(passing) }
 
-// Cut ends all connections and every new one at once.
+// Cut ends all connections and closes the port.
 func (p *Proxy) Cut() { p.set(cut) }
 
 // BlackHole accepts connections and bytes from now on and hands on none, in either direction.
@@ -86,11 +95,18 @@ func (p *Proxy) set(m mode) {
 	if m == passing {
 		p.lose, p.delay = 0, 0
 	}
+	switch {
+	case m == cut && p.ln != nil:
+		_ = p.ln.Close() // which ends accept
+		p.ln = nil
+	case m != cut && p.ln == nil:
+		p.listen(p.addr.String())
+	}
 }
 
-func (p *Proxy) accept() {
+func (p *Proxy) accept(ln net.Listener) {
 	for {
-		c, err := p.ln.Accept()
+		c, err := ln.Accept()
 		if err != nil {
 			return
 		}

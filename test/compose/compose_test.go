@@ -41,7 +41,7 @@ func project(t *testing.T, profiles ...string) *types.Project {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := cli.ProjectFromOptions(t.Context(), options)
+	p, err := options.LoadProject(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -152,8 +152,8 @@ var shared = map[string]bool{"tls": true, "sasl": true, "create": true, "retry":
 
 // walk collects the paths of all keys below a struct. A key of a shared struct has the path of that struct alone.
 func walk(typ reflect.Type, prefix string, into map[string]bool) {
-	for i := range typ.NumField() {
-		tag, _, _ := strings.Cut(typ.Field(i).Tag.Get("yaml"), ",")
+	for field := range typ.Fields() {
+		tag, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		if tag == "" || tag == "-" {
 			continue
 		}
@@ -161,7 +161,7 @@ func walk(typ reflect.Type, prefix string, into map[string]bool) {
 		if prefix != "" {
 			path = prefix + "." + tag
 		}
-		elem, named := element(typ.Field(i).Type)
+		elem, named := element(field.Type)
 		into[path] = true
 		if elem == nil {
 			continue
@@ -193,6 +193,7 @@ func element(typ reflect.Type) (elem reflect.Type, named bool) {
 		case reflect.Map:
 			typ, named = typ.Elem(), true
 			continue
+		default:
 		}
 		if typ.Kind() != reflect.Struct || leaves[typ] {
 			return nil, false

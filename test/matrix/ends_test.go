@@ -58,6 +58,8 @@ type producer struct {
 	send   func(ctx context.Context, p *process, events []sent) error
 	// ordered sources deliver the events of a key in order, whatever dies.
 	ordered bool
+	// left returns how many messages the source's broker still keeps for the router; nil where there is no broker.
+	left func(ctx context.Context) (int, error)
 	// acknowledging sources redeliver what was not settled.
 	acknowledging bool
 }
@@ -90,6 +92,7 @@ func (f *field) source(t *testing.T, kind, name string) producer {
 			config:        fmt.Sprintf("kafka: { brokers: [%q], topics: [%s], group: %s }", f.kafka.Addr, topic, name),
 			acknowledging: true, ordered: true,
 			send: func(ctx context.Context, _ *process, events []sent) error { return f.produceKafka(ctx, topic, events) },
+			left: func(ctx context.Context) (int, error) { return f.leftKafka(ctx, name) },
 		}
 	case "jetstream":
 		stream := strings.ToUpper(name) + "_IN"
@@ -102,6 +105,7 @@ func (f *field) source(t *testing.T, kind, name string) producer {
 			send: func(ctx context.Context, _ *process, events []sent) error {
 				return f.publishNATS(ctx, name+".in.", events, true)
 			},
+			left: func(ctx context.Context) (int, error) { return f.leftJetStream(ctx, stream, "d-"+name) },
 		}
 	case "nats":
 		return producer{
@@ -119,6 +123,7 @@ func (f *field) source(t *testing.T, kind, name string) producer {
 			config:        fmt.Sprintf("sqs: { queue: %s-in.fifo, region: us-east-1, endpoint: %q, visibility: 5s, wait: 1s }", name, f.sqs.Endpoint),
 			acknowledging: true,
 			send:          func(ctx context.Context, _ *process, events []sent) error { return f.sendSQS(ctx, queue, events) },
+			left:          func(ctx context.Context) (int, error) { return f.leftSQS(ctx, queue) },
 		}
 	default:
 		return producer{

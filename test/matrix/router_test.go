@@ -12,14 +12,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
 
-// routerBinary is built once per test run.
+// buildDir holds the router while the tests run.
+var buildDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "router-matrix-") })
+
+// routerBinary returns the router to test: $ROUTER_TEST_BINARY, or one that is built once per test run.
 var routerBinary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "router-matrix-")
+	if path := os.Getenv("ROUTER_TEST_BINARY"); path != "" {
+		return filepath.Abs(path)
+	}
+	dir, err := buildDir()
 	if err != nil {
 		return "", err
 	}
@@ -32,6 +40,14 @@ var routerBinary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := buildDir(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
 // process is a running router.
 type process struct {
 	t      *testing.T
@@ -39,6 +55,7 @@ type process struct {
 	log    string
 	config string
 	done   chan error
+	http   bool // the source is HTTP: there is an ingress to wait for
 
 	admin string
 
@@ -50,7 +67,10 @@ type process struct {
 func startRouter(t *testing.T, config string) *process {
 	t.Helper()
 	dir := t.TempDir()
-	p := &process{t: t, config: filepath.Join(dir, "router.yaml"), log: filepath.Join(dir, "router.log")}
+	p := &process{
+		t: t, config: filepath.Join(dir, "router.yaml"), log: filepath.Join(dir, "router.log"),
+		http: strings.Contains(config, "in: { http:"),
+	}
 	if err := os.WriteFile(p.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -84,11 +104,14 @@ func (p *process) start() error {
 	}
 	done := make(chan error, 1)
 	p.cmd, p.done, p.admin = cmd, done, ""
+	p.mu.Lock()
+	p.ingress = ""
+	p.mu.Unlock()
 	go func() { done <- cmd.Wait() }()
 	deadline := time.Now().Add(60 * time.Second)
 	for {
 		p.readAddresses()
-		if p.ready() {
+		if p.ready() && (!p.http || p.ingressURL() != "") {
 			return nil
 		}
 		select {
@@ -156,6 +179,19 @@ func (p *process) kill() {
 	<-p.done
 }
 
+// dump ends the router and returns the end of its log with the stacks of all goroutines.
+func (p *process) dump() string {
+	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err == nil {
+		select {
+		case err := <-p.done:
+			p.done <- err
+		case <-time.After(10 * time.Second):
+		}
+	}
+	text, _ := os.ReadFile(p.log)
+	return string(text[max(0, len(text)-100_000):])
+}
+
 // stop ends the router as an orchestrator would, and demands that it drains.
 func (p *process) stop() {
 	p.t.Helper()
@@ -173,9 +209,12 @@ func (p *process) stop() {
 	}
 }
 
-// ingressURL is where the HTTP source listens now; it changes with every restart.
+// ingressURL is where the HTTP source listens now, empty until that is known; it may change with a restart.
 func (p *process) ingressURL() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.ingress == "" {
+		return ""
+	}
 	return "http://" + p.ingress + "/events"
 }

@@ -1,0 +1,349 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/sample"
+	"github.com/eventrouter/router/routing"
+)
+
+// maxExamples is how many events a move names.
+const maxExamples = 3
+
+// difference is what diff reports.
+type difference struct {
+	// Events is how many events were compared, and Moved how many of them change their sinks or what set makes of
+	// them. Synthesised says that they were made of the rules' own predicates.
+	Events      int    `json:"events"`
+	Moved       int    `json:"moved"`
+	Synthesised bool   `json:"synthesised"`
+	Moves       []move `json:"moves"`
+	// Rules and Parts are what was added, removed or changed.
+	Rules []changedRule `json:"rules"`
+	Parts []changedPart `json:"parts"`
+	// Reordered says that rules which both files have stand in another order.
+	Reordered bool `json:"reordered"`
+}
+
+// move is a group of events that go from the same outcome to the same outcome.
+type move struct {
+	Count  int       `json:"count"`
+	Before outcome   `json:"before"`
+	After  outcome   `json:"after"`
+	From   []string  `json:"from,omitempty"`
+	Events []example `json:"examples"`
+}
+
+// example is an event that moves.
+type example struct {
+	Where  string          `json:"where,omitempty"`
+	From   string          `json:"from,omitempty"`
+	ID     string          `json:"id"`
+	Type   string          `json:"type"`
+	Source string          `json:"source"`
+	Event  json.RawMessage `json:"event,omitempty"`
+}
+
+// outcome is where an event goes.
+type outcome struct {
+	Routes []string `json:"routes"`
+	GoesTo []string `json:"goes_to"`
+	// Unmatched is the policy, where no route matches.
+	Unmatched string `json:"unmatched,omitempty"`
+	// Set is what the copies for each sink have otherwise than the event, and Refused those that set cannot be
+	// applied to.
+	Set     map[string][]map[string]*string `json:"set,omitempty"`
+	Refused []string                        `json:"refused,omitempty"`
+}
+
+// key is equal for outcomes that are the same to the sinks.
+func (o *outcome) key() string {
+	same := *o
+	same.Routes, same.GoesTo = nil, slices.Sorted(slices.Values(o.GoesTo))
+	if len(o.GoesTo) > 0 {
+		same.Unmatched = "" // a sink gets the event by policy as it does by a route
+	}
+	text, _ := json.Marshal(same) // maps and strings can always be encoded, in a fixed order
+	return string(text)
+}
+
+func (a *app) diffCommand() *cobra.Command {
+	var events, from string
+	var fail bool
+	cmd := &cobra.Command{
+		Use:   "diff OLD NEW",
+		Short: "Say which events move between two configurations",
+		Long: "diff compares two configurations, files or folders: which rules were added, removed or changed, and which\n" +
+			"events of a sample (--events: a file of any shape, a folder, or - for standard input) change their sinks or\n" +
+			"what set makes of them. Without a sample, the events are made of the rules' own conditions.",
+		Args: cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			before, err := a.load(args[:1])
+			if err != nil {
+				return err
+			}
+			after, err := a.load(args[1:])
+			if err != nil {
+				return err
+			}
+			for _, cfg := range []*config.Config{before, after} {
+				if _, ok := cfg.Sources[from]; from != "" && !ok {
+					return &codeError{code: exitConfig, err: unknownName("source", from, cfg.SourceNames())}
+				}
+			}
+			var list []sample.Event
+			if events != "" {
+				if list, err = a.readEvents(events); err != nil {
+					return err
+				}
+			}
+			d := diff(before, after, list, events == "", from)
+			return a.reportDiff(&d, fail)
+		},
+	}
+	cmd.Flags().StringVar(&events, "events", "", "events to compare with: a file, a folder, or - for standard input")
+	cmd.Flags().StringVar(&from, "from", "", "the source the events come from; without it every source that both have is tried")
+	cmd.Flags().BoolVar(&fail, "fail-on-change", false, "exit with 1 if something moved")
+	return cmd
+}
+
+// reportDiff prints a difference and turns it into an exit code.
+func (a *app) reportDiff(d *difference, fail bool) error {
+	changed := d.Moved > 0 || d.Synthesised && len(d.Rules)+len(d.Parts) > 0
+	if a.json {
+		a.writeJSON(map[string]any{"ok": !changed, "difference": d})
+	} else {
+		a.printer().difference(d)
+	}
+	if fail && changed {
+		return &codeError{code: exitFailed, err: fmt.Errorf("%s moved", count(d.Moved, "event")), silent: true}
+	}
+	return nil
+}
+
+// diff compares two configurations by their rules and by the events, or by events made of the rules.
+func diff(before, after *config.Config, events []sample.Event, synthesised bool, from string) difference {
+	if synthesised {
+		events = synthesise(before.Table, after.Table)
+	}
+	d := difference{Events: len(events), Synthesised: synthesised, Moves: []move{}, Rules: []changedRule{}, Parts: []changedPart{}}
+	d.compareRules(before, after)
+	d.compareParts(before, after)
+	sources := []string{from}
+	if from == "" {
+		sources = commonSources(before, after)
+	}
+	old, now := newJudge(before), newJudge(after)
+	defer old.close(context.Background())
+	defer now.close(context.Background())
+	moves := map[string]*move{}
+	var order []string
+	for i := range events {
+		moved := false
+		counted := map[string]bool{}
+		for _, source := range sources {
+			was, is := old.outcome(source, events[i]), now.outcome(source, events[i])
+			if was.key() == is.key() {
+				continue
+			}
+			key := was.key() + "\x00" + is.key()
+			if moves[key] == nil {
+				moves[key] = &move{Before: was, After: is, Events: []example{}}
+				order = append(order, key)
+			}
+			moves[key].add(&events[i], source, counted[key], synthesised)
+			moved, counted[key] = true, true
+		}
+		if moved {
+			d.Moved++
+		}
+	}
+	for _, key := range order {
+		d.Moves = append(d.Moves, *moves[key])
+	}
+	slices.SortStableFunc(d.Moves, func(a, b move) int { return b.Count - a.Count })
+	return d
+}
+
+// commonSources returns the sources that both configurations have; an empty name, which every route listens to, if
+// there are none.
+func commonSources(before, after *config.Config) []string {
+	var common []string
+	for _, name := range before.SourceNames() {
+		if _, ok := after.Sources[name]; ok {
+			common = append(common, name)
+		}
+	}
+	if common == nil {
+		return []string{""}
+	}
+	return common
+}
+
+// add counts an event of a source; again says that the event was counted already, for another source.
+func (m *move) add(s *sample.Event, source string, again, whole bool) {
+	if source != "" && !slices.Contains(m.From, source) {
+		m.From = append(m.From, source)
+	}
+	if again {
+		return
+	}
+	m.Count++
+	if len(m.Events) < maxExamples {
+		x := example{Where: s.Where, From: source, ID: s.Event.ID, Type: s.Event.Type, Source: s.Event.Source}
+		if whole {
+			x.Event = envelope.AppendJSON(nil, s.Event)
+		}
+		m.Events = append(m.Events, x)
+	}
+}
+
+// outcome says where an event of a source goes.
+func (j *judge) outcome(source string, s sample.Event) outcome {
+	r := j.rule(source, s.Event)
+	o := outcome{Routes: orEmpty(r.Routes), GoesTo: orEmpty(r.sinks())}
+	if r.Unmatched {
+		o.Unmatched = j.cfg.Unmatched
+	}
+	copies := map[string][]map[string]*string{}
+	for _, l := range r.Legs {
+		if l.Err != nil {
+			o.Refused = append(o.Refused, l.Sink)
+			continue
+		}
+		copies[l.Sink] = append(copies[l.Sink], l.Set)
+	}
+	for sink, list := range copies {
+		if len(list) == 1 && list[0] == nil {
+			delete(copies, sink) // the event as it came
+			continue
+		}
+		slices.SortFunc(list, func(a, b map[string]*string) int { return strings.Compare(setText(a), setText(b)) })
+	}
+	if len(copies) > 0 {
+		o.Set = copies
+	}
+	return o
+}
+
+// changedRule is a rule that was added, removed or changed; Before or After is empty for the first two.
+type changedRule struct {
+	Name   string `json:"name"`
+	Change string `json:"change"`
+	Place  string `json:"place"`
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+}
+
+// changedPart is a source, a sink or a policy that was added, removed or changed.
+type changedPart struct {
+	Part   string `json:"part"`
+	Change string `json:"change"`
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
+}
+
+// The words of Change.
+const (
+	changeAdded   = "added"
+	changeRemoved = "removed"
+	changeChanged = "changed"
+)
+
+// printedRule is a rule with what it is known by and its text.
+type printedRule struct {
+	key, text string
+	rule      *routing.Rule
+}
+
+// printRules prints rules. One without a name of its own is known by its text, because its number moves.
+func printRules(rules []routing.Rule) []printedRule {
+	printed := make([]printedRule, len(rules))
+	for i := range rules {
+		r := &rules[i]
+		p := printedRule{key: "name " + r.Name, text: ruleText(r), rule: r}
+		if r.Name == fmt.Sprintf("route-%d", i+1) {
+			p.key = "text " + p.text
+		}
+		printed[i] = p
+	}
+	return printed
+}
+
+// ruleText is a rule in the syntax of the file, in a canonical form and without its name.
+func ruleText(r *routing.Rule) string {
+	var fields []string
+	field := func(key, value string) { fields = append(fields, key+": "+value) }
+	list := func(names []string) string {
+		return "[" + strings.Join(slices.Sorted(slices.Values(names)), ", ") + "]"
+	}
+	if r.From != nil {
+		field("from", list(r.From))
+	}
+	if r.When != nil {
+		field("when", r.When.String())
+	}
+	if r.Drop {
+		field("to", "drop")
+	} else {
+		field("to", list(r.To))
+	}
+	if r.Stop {
+		field("stop", "true")
+	}
+	if len(r.Set) > 0 {
+		set := map[string]string{}
+		for _, a := range r.Set {
+			set[a.Name] = fmt.Sprintf("%q", a.Template)
+			if a.Remove {
+				set[a.Name] = "null"
+			}
+		}
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(set)) {
+			parts = append(parts, name+": "+set[name])
+		}
+		field("set", "{"+strings.Join(parts, ", ")+"}")
+	}
+	return "{" + strings.Join(fields, ", ") + "}"
+}
+
+func (d *difference) compareRules(before, after *config.Config) {
+	old, now := printRules(before.Rules), printRules(after.Rules)
+	find := func(list []printedRule, key string) *printedRule {
+		if i := slices.IndexFunc(list, func(p printedRule) bool { return p.key == key }); i >= 0 {
+			return &list[i]
+		}
+		return nil
+	}
+	var common []string
+	for _, p := range old {
+		is := find(now, p.key)
+		switch {
+		case is == nil:
+			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeRemoved, p.rule.Pos.String(), p.text, ""})
+			continue
+		case is.text != p.text:
+			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeChanged, is.rule.Pos.String(), p.text, is.text})
+		}
+		common = append(common, p.key)
+	}
+	var kept []string
+	for _, p := range now {
+		if find(old, p.key) == nil {
+			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeAdded, p.rule.Pos.String(), "", p.text})
+		} else {
+			kept = append(kept, p.key)
+		}
+	}
+	d.Reordered = !slices.Equal(common, kept)
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/eventrouter/router/internal/config"
+)
+
+// compareParts lists the sources, sinks and policies that differ. How a part is configured is not shown: it may hold
+// secrets.
+func (d *difference) compareParts(before, after *config.Config) {
+	compareNamed(d, "source", before.Sources, after.Sources, before.SourceNames(), after.SourceNames())
+	compareNamed(d, "sink", before.Sinks, after.Sinks, before.SinkNames(), after.SinkNames())
+	for _, p := range []struct{ name, before, after string }{
+		{"unmatched", before.Unmatched, after.Unmatched}, {"dead_letter", before.DeadLetter, after.DeadLetter},
+	} {
+		if p.before != p.after {
+			d.Parts = append(d.Parts, changedPart{p.name, changeChanged, p.before, p.after})
+		}
+	}
+}
+
+func compareNamed[T any](d *difference, kind string, before, after map[string]T, old, now []string) {
+	for _, name := range old {
+		is, ok := after[name]
+		switch {
+		case !ok:
+			d.Parts = append(d.Parts, changedPart{Part: kind + " " + name, Change: changeRemoved})
+		case !reflect.DeepEqual(before[name], is):
+			d.Parts = append(d.Parts, changedPart{Part: kind + " " + name, Change: changeChanged})
+		}
+	}
+	for _, name := range now {
+		if !slices.Contains(old, name) {
+			d.Parts = append(d.Parts, changedPart{Part: kind + " " + name, Change: changeAdded})
+		}
+	}
+}
+
+// difference prints what diff found.
+func (p *printer) difference(d *difference) {
+	for _, r := range d.Rules {
+		switch r.Change {
+		case changeAdded:
+			p.line(0, "%s route %s  %s  %s", p.good("+"), p.bold(r.Name), r.After, p.dim(r.Place))
+		case changeRemoved:
+			p.line(0, "%s route %s  %s  %s", p.bad("-"), p.bold(r.Name), r.Before, p.dim(r.Place))
+		default:
+			p.line(0, "~ route %s  %s", p.bold(r.Name), p.dim(r.Place))
+			p.line(4, "%s %s", p.bad("-"), r.Before)
+			p.line(4, "%s %s", p.good("+"), r.After)
+		}
+	}
+	if d.Reordered {
+		p.line(0, "~ the order of the routes")
+	}
+	for _, part := range d.Parts {
+		switch {
+		case part.Before != "" || part.After != "":
+			p.line(0, "~ %s: %s, was %s", part.Part, part.After, part.Before)
+		case part.Change == changeAdded:
+			p.line(0, "%s %s", p.good("+"), part.Part)
+		case part.Change == changeRemoved:
+			p.line(0, "%s %s", p.bad("-"), part.Part)
+		default:
+			p.line(0, "~ %s is configured differently", part.Part)
+		}
+	}
+	made := ""
+	if d.Synthesised {
+		made = ", made of the rules' conditions,"
+	}
+	p.line(0, "%d of %s%s moved", d.Moved, count(d.Events, "event"), made)
+	for i := range d.Moves {
+		p.move(&d.Moves[i])
+	}
+}
+
+func (p *printer) move(m *move) {
+	p.line(2, "%s: %s -> %s", count(m.Count, "event"), m.Before.text(), p.bold(m.After.text()))
+	for _, x := range m.Events {
+		from := ""
+		if x.From != "" {
+			from = "  from " + x.From
+		}
+		if x.Event != nil {
+			p.line(6, "%s%s", shorten(string(x.Event), 2*p.most()), from)
+		} else {
+			p.line(6, "%s%s  type %s  source %s%s", x.ID, x.Where, x.Type, x.Source, from)
+		}
+	}
+}
+
+// text says in one line where an event goes, and with which attributes.
+func (o *outcome) text() string {
+	if len(o.GoesTo) == 0 {
+		return "unmatched (" + o.Unmatched + ")"
+	}
+	parts := make([]string, len(o.GoesTo))
+	for i, sink := range o.GoesTo {
+		parts[i] = sink
+		for _, set := range o.Set[sink] {
+			parts[i] += " " + setText(set)
+		}
+		if slices.Contains(o.Refused, sink) {
+			parts[i] += " (set cannot be applied)"
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// setText writes attributes that set changed, null for removed ones.
+func setText(set map[string]*string) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		value := "null"
+		if v := set[name]; v != nil {
+			value = fmt.Sprintf("%q", *v)
+		}
+		parts = append(parts, name+": "+value)
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/routing"
+)
+
+// graphNode is a source, a route, a sink or a policy.
+type graphNode struct {
+	ID string `json:"id"`
+	// Kind is source, any (every source), route, unmatched, sink or policy.
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	// Detail is the transport of a source or sink, and the condition of a route.
+	Detail string `json:"detail,omitempty"`
+}
+
+// graphEdge leads from a node to another one.
+type graphEdge struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	// Kind is listens, delivers, unmatched or dead_letter.
+	Kind  string `json:"kind"`
+	Label string `json:"label,omitempty"`
+}
+
+// graph is a configuration as a picture has it.
+type graph struct {
+	Nodes []graphNode `json:"nodes"`
+	Edges []graphEdge `json:"edges"`
+
+	known map[string]bool
+}
+
+func (a *app) graphCommand() *cobra.Command {
+	var paths []string
+	var format string
+	cmd := &cobra.Command{
+		Use:   "graph",
+		Short: "Draw a configuration as Mermaid or DOT",
+		Long: "graph writes the sources, the routes with their conditions, the sinks, and where unmatched events and dead\n" +
+			"letters go, as a Mermaid flowchart or, with --format dot, for Graphviz.",
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if format != "mermaid" && format != "dot" {
+				err := fmt.Errorf("graph: --format is mermaid or dot, not %q", format)
+				if s := routing.Suggest(format, []string{"mermaid", "dot"}); s != "" {
+					err = fmt.Errorf("%w; did you mean %s?", err, s)
+				}
+				return &codeError{code: exitConfig, err: err}
+			}
+			cfg, err := a.load(paths)
+			if err != nil {
+				return err
+			}
+			g := newGraph(cfg)
+			switch {
+			case a.json:
+				a.writeJSON(map[string]any{"ok": true, "graph": g})
+				return nil
+			case format == "dot":
+				err = g.dot(a.stdout)
+			default:
+				err = g.mermaid(a.stdout)
+			}
+			if err != nil {
+				return &codeError{code: exitFailed, err: err}
+			}
+			return nil
+		},
+	}
+	configFlag(cmd, &paths)
+	cmd.Flags().StringVar(&format, "format", "mermaid", "mermaid or dot")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"mermaid", "dot"}, cobra.ShellCompDirectiveNoFileComp)) // only fails for a flag that does not exist
+	return cmd
+}
+
+// newGraph draws a configuration: what comes in on the left, what goes out on the right.
+func newGraph(cfg *config.Config) *graph {
+	g := &graph{Nodes: []graphNode{}, Edges: []graphEdge{}, known: map[string]bool{}}
+	for _, name := range cfg.SourceNames() {
+		g.node("source-"+name, "source", name, kindOfSource(cfg, name))
+	}
+	everywhere := g.everySource(cfg)
+	for i := range cfg.Rules {
+		g.route(&cfg.Rules[i], everywhere)
+	}
+	g.node("unmatched", "unmatched", "unmatched", "no route matches")
+	for _, from := range everywhere {
+		g.edge(from, "unmatched", "listens", "")
+	}
+	switch cfg.Unmatched {
+	case "drop", "reject":
+		g.edge("unmatched", g.policy(cfg.Unmatched), "unmatched", "")
+	case "dead_letter":
+		g.edge("unmatched", g.deadLetter(cfg, cfg.DeadLetter), "unmatched", "")
+	default:
+		g.edge("unmatched", "sink-"+cfg.Unmatched, "unmatched", "")
+	}
+	for _, name := range cfg.SinkNames() {
+		g.node("sink-"+name, "sink", name, kindOfSink(cfg, name))
+	}
+	g.deadLetters(cfg)
+	return g
+}
+
+func (g *graph) node(id, kind, name, detail string) {
+	if !g.known[id] {
+		g.known[id] = true
+		g.Nodes = append(g.Nodes, graphNode{id, kind, name, detail})
+	}
+}
+
+func (g *graph) edge(from, to, kind, label string) {
+	g.Edges = append(g.Edges, graphEdge{from, to, kind, label})
+}
+
+// policy returns the node of drop, hold or reject.
+func (g *graph) policy(word string) string {
+	g.node("policy-"+word, "policy", word, "")
+	return "policy-" + word
+}
+
+// everySource returns the node that stands for every source: the only one, or one that all lead to, so that a route
+// without from needs no line from each.
+func (g *graph) everySource(cfg *config.Config) []string {
+	sources := cfg.SourceNames()
+	if len(sources) == 1 {
+		return []string{"source-" + sources[0]}
+	}
+	g.node("any", "any", "every source", "")
+	for _, name := range sources {
+		g.edge("source-"+name, "any", "listens", "")
+	}
+	return []string{"any"}
+}
+
+func (g *graph) route(r *routing.Rule, everywhere []string) {
+	id := "route-" + r.Name
+	detail := "every event"
+	if r.When != nil {
+		detail = r.When.String()
+	}
+	if r.Stop {
+		detail += "; stops"
+	}
+	g.node(id, "route", r.Name, detail)
+	from := everywhere
+	if r.From != nil {
+		from = nil
+		for _, name := range r.From {
+			from = append(from, "source-"+name)
+		}
+	}
+	for _, f := range from {
+		g.edge(f, id, "listens", "")
+	}
+	label := ""
+	if len(r.Set) > 0 {
+		var attributes []string
+		for _, a := range r.Set {
+			attributes = append(attributes, a.Name)
+		}
+		label = "set " + strings.Join(attributes, ", ")
+	}
+	if r.Drop {
+		g.edge(id, g.policy("drop"), "delivers", label)
+	}
+	for _, sink := range r.To {
+		g.edge(id, "sink-"+sink, "delivers", label)
+	}
+}
+
+// deadLetters leads from every sink to where its dead letters go. A sink of dead letters has none of its own.
+func (g *graph) deadLetters(cfg *config.Config) {
+	target := map[string]bool{cfg.DeadLetter: true}
+	for _, s := range cfg.Sinks {
+		target[s.DeadLetter] = true
+	}
+	for _, name := range cfg.SinkNames() {
+		policy := cfg.DeadLetter
+		if s := cfg.Sinks[name].DeadLetter; s != "" {
+			policy = s
+		}
+		if !target[name] {
+			g.edge("sink-"+name, g.deadLetter(cfg, policy), "dead_letter", "")
+		}
+	}
+}
+
+// deadLetter returns the node of a dead_letter policy: a sink, hold or drop.
+func (g *graph) deadLetter(cfg *config.Config, policy string) string {
+	if _, ok := cfg.Sinks[policy]; ok {
+		return "sink-" + policy
+	}
+	return g.policy(policy)
+}
+
+// mostDetail is how much of a condition a picture shows.
+const mostDetail = 120
+
+// mermaid writes a flowchart. Names of nodes are numbered, since Mermaid takes words such as end for its own.
+func (g *graph) mermaid(w io.Writer) error {
+	out := &errorWriter{w: w}
+	out.printf("flowchart LR\n")
+	ids := map[string]string{}
+	for i, n := range g.Nodes {
+		ids[n.ID] = fmt.Sprintf("n%d", i)
+		label := mermaidText(n.Name)
+		if n.Detail != "" {
+			label += "<br/>" + mermaidText(shorten(n.Detail, mostDetail))
+		}
+		shape := map[string][2]string{
+			"source": {"([", "])"}, "sink": {"[(", ")]"}, "route": {"[", "]"}, "policy": {"{{", "}}"}, "unmatched": {"[", "]"}, "any": {"((", "))"},
+		}[n.Kind]
+		out.printf("  n%d%s\"%s\"%s\n", i, shape[0], label, shape[1])
+	}
+	for _, e := range g.Edges {
+		arrow := "-->"
+		switch {
+		case e.Kind == "dead_letter":
+			arrow = "-. dead letter .->"
+		case e.Kind == "unmatched" || e.To == "unmatched":
+			arrow = "-.->"
+		case e.Label != "":
+			arrow = `-- "` + mermaidText(e.Label) + `" -->`
+		}
+		out.printf("  %s %s %s\n", ids[e.From], arrow, ids[e.To])
+	}
+	return out.err
+}
+
+// mermaidText escapes a text for a quoted label.
+func mermaidText(s string) string {
+	return strings.NewReplacer("#", "#35;", `"`, "#quot;", "<", "#lt;", ">", "#gt;", "`", "#96;", "\n", " ").Replace(s)
+}
+
+// dot writes a Graphviz graph.
+func (g *graph) dot(w io.Writer) error {
+	out := &errorWriter{w: w}
+	out.printf("digraph router {\n  rankdir=LR;\n  node [fontname=\"Helvetica\"];\n")
+	for _, n := range g.Nodes {
+		label := dotText(n.Name)
+		if n.Detail != "" {
+			label += `\n` + dotText(shorten(n.Detail, mostDetail))
+		}
+		shape := map[string]string{
+			"source": "ellipse", "sink": "cylinder", "route": "box", "policy": "hexagon", "unmatched": "box", "any": "circle",
+		}[n.Kind]
+		out.printf("  \"%s\" [label=\"%s\", shape=%s];\n", dotText(n.ID), label, shape)
+	}
+	for _, e := range g.Edges {
+		attributes := ""
+		switch {
+		case e.Kind == "dead_letter":
+			attributes = ` [style=dotted, label="dead letter"]`
+		case e.Kind == "unmatched" || e.To == "unmatched":
+			attributes = " [style=dashed]"
+		case e.Label != "":
+			attributes = fmt.Sprintf(" [label=\"%s\"]", dotText(e.Label))
+		}
+		out.printf("  \"%s\" -> \"%s\"%s;\n", dotText(e.From), dotText(e.To), attributes)
+	}
+	out.printf("}\n")
+	return out.err
+}
+
+// dotText escapes a text for a quoted string.
+func dotText(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", " ").Replace(s)
+}
+
+// errorWriter keeps the first error, so that a picture is written without a check after every line.
+type errorWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (w *errorWriter) printf(format string, args ...any) {
+	if w.err == nil {
+		_, w.err = fmt.Fprintf(w.w, format, args...)
+	}
+}

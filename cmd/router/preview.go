@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/internal/config"
+)
+
+// explainedTarget is a delivery as it would go on the wire.
+type explainedTarget struct {
+	Sink    string `json:"sink"`
+	Route   string `json:"route,omitempty"`
+	Mode    string `json:"mode,omitempty"`
+	Address string `json:"address,omitempty"`
+	Key     string `json:"key,omitempty"`
+	Bytes   int    `json:"bytes,omitempty"`
+	Limit   int    `json:"limit,omitempty"`
+	// Set are the attributes that the delivered copy has otherwise than the event, null for a removed one.
+	Set map[string]*string `json:"set,omitempty"`
+	// DeadLetter is the reason for which the delivery would be refused, and Error says why.
+	DeadLetter string `json:"dead_letter,omitempty"`
+	Error      string `json:"error,omitempty"`
+
+	// broken is why the sink could not even be made.
+	broken error
+}
+
+// previews asks sinks what they would send. Each is made once, when it is first asked, and never connected.
+type previews struct {
+	wiring *wiring
+	made   map[string]bindings.Sink
+	broken map[string]error
+}
+
+func newPreviews(cfg *config.Config) (*previews, error) {
+	w, err := newWiring(cfg, zap.NewNop(), io.Discard)
+	if err != nil {
+		return nil, configError(err)
+	}
+	return &previews{wiring: w, made: map[string]bindings.Sink{}, broken: map[string]error{}}, nil
+}
+
+func (p *previews) close(ctx context.Context) {
+	for _, s := range p.made {
+		_ = s.Close(ctx) // it was only looked at
+	}
+	p.wiring.close()
+}
+
+func (p *previews) sink(name string) (bindings.Sink, error) {
+	if err := p.broken[name]; err != nil {
+		return nil, err
+	}
+	if s := p.made[name]; s != nil {
+		return s, nil
+	}
+	made, err := p.wiring.sink(name)
+	if err != nil {
+		err = p.wiring.locate("sinks."+name+"."+kindOfSink(p.wiring.cfg, name), err)
+		p.broken[name] = err
+		return nil, err
+	}
+	p.made[name] = made.Sink
+	return made.Sink, nil
+}
+
+// of says what a sink would send.
+func (p *previews) of(l leg) explainedTarget {
+	t := explainedTarget{Sink: l.Sink, Route: l.Route, Set: l.Set}
+	if l.Err != nil {
+		t.refused(l.Err)
+		return t
+	}
+	sink, err := p.sink(l.Sink)
+	if err != nil {
+		t.Error, t.broken = err.Error(), err
+		return t
+	}
+	previewer, ok := sink.(bindings.Previewer)
+	if !ok {
+		return t
+	}
+	wire, err := previewer.Preview(l.Event)
+	t.Mode, t.Address, t.Key, t.Bytes, t.Limit = wire.Mode, wire.Address, wire.Key, wire.Bytes, wire.Limit
+	if err != nil {
+		t.refused(err)
+	}
+	return t
+}
+
+func (t *explainedTarget) refused(err error) {
+	t.Error, t.DeadLetter = err.Error(), string(refusal(err))
+}
+
+// refusal is the reason that a dead letter would carry for an error of set or of a sink.
+func refusal(err error) bindings.Reason {
+	var permanent *bindings.PermanentError
+	if errors.As(err, &permanent) {
+		return permanent.Reason
+	}
+	return bindings.ReasonUnencodable
+}
+
+// field returns one field of a delivery by the name that a test's renders has for it.
+func (t *explainedTarget) field(name string) string {
+	word, address, _ := strings.Cut(t.Address, " ")
+	switch name {
+	case "key":
+		return t.Key
+	case "mode":
+		return t.Mode
+	case "path":
+		if u, err := url.Parse(address); err == nil {
+			return u.EscapedPath()
+		}
+	case word:
+		return address
+	}
+	return ""
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/routing"
+)
+
+// verdictLines says what a rule thought of an event: a line, and another one with the hint if there is one.
+func verdictLines(v routing.Verdict, rules []routing.Rule, e *envelope.Event) []string {
+	switch v.Outcome {
+	case routing.Matched:
+		return []string{fmt.Sprintf("route %s matches", v.Name)}
+	case routing.NotFrom:
+		return []string{fmt.Sprintf("route %s does not listen to this source", v.Name)}
+	case routing.Stopped:
+		return []string{fmt.Sprintf("route %s is not reached: route %s matched and stops", v.Name, rules[v.StoppedBy].Name)}
+	}
+	lines := []string{fmt.Sprintf("route %s: %s", v.Name, findingText(v.Failure, 0))}
+	if h := hint(v.Failure, e); h != "" {
+		lines = append(lines, "  hint: "+h)
+	}
+	return lines
+}
+
+// findingText says what a predicate wanted and what it saw. A value longer than most characters is shortened; 0 shows
+// all of it.
+func findingText(f *routing.Finding, most int) string {
+	if f == nil {
+		return "does not match"
+	}
+	text := shorten(f.Predicate, most)
+	switch {
+	case f.Attribute == "":
+	case f.Present:
+		but := "but"
+		if f.Holds {
+			but = "and"
+		}
+		text += fmt.Sprintf(", %s %s is %q", but, f.Attribute, shorten(f.Value, most))
+	case f.Holds:
+		text += fmt.Sprintf(", and the event has no %s", f.Attribute)
+	default:
+		text += fmt.Sprintf(", but the event has no %s", f.Attribute)
+	}
+	if f.Note != "" {
+		text += " (" + shorten(f.Note, 2*most) + ")"
+	}
+	if pos := f.Pos.String(); pos != "" {
+		text += "  " + pos
+	}
+	return text
+}
+
+// shorten cuts the middle out of a text that is longer than most characters.
+func shorten(text string, most int) string {
+	if most <= 0 || len(text) <= most {
+		return text
+	}
+	runes := []rune(text)
+	if len(runes) <= most {
+		return text
+	}
+	head := (most - 1) / 2
+	tail := most - 1 - head
+	return string(runes[:head]) + "…" + string(runes[len(runes)-tail:])
+}
