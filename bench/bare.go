@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,6 +18,12 @@ import (
 
 // childArg makes this program a contestant in place of the benchmark.
 const childArg = "contestant"
+
+// What a contestant does, its first argument; a folder for profiles makes it run the router's packages.
+const (
+	translating = "-translating"
+	dataOnly    = "-data-only"
+)
 
 // childFigures is what a contestant says of itself.
 type childFigures struct {
@@ -31,24 +38,26 @@ type child struct {
 	nc     *natsgo.Conn
 	js     jetstream.JetStream // nil for core NATS
 	events int
-	acks   []jetstream.PubAckFuture
+	// dataOnly leaves the attributes out.
+	dataOnly bool
+	acks     []jetstream.PubAckFuture
 }
 
 // runChild moves that many events and prints its figures: poll, translate, publish, wait until the server has them,
 // commit.
 func runChild(args []string) error {
-	if len(args) < 6 {
-		return errors.New("a contestant needs: pair, kafka, nats, topic, group, events")
+	if len(args) != 7 {
+		return errors.New("a contestant needs: what, pair, kafka, nats, topic, group, events")
 	}
-	events, err := strconv.Atoi(args[5])
+	events, err := strconv.Atoi(args[6])
 	if err != nil {
 		return err
 	}
-	pair, kafka, url, topic, group := args[0], args[1], args[2], args[3], args[4]
-	if len(args) == 7 {
-		return runInside(inside{pair, kafka, url, topic, group, events, args[6]})
+	what, pair, kafka, url, topic, group := args[0], args[1], args[2], args[3], args[4], args[5]
+	if what != translating && what != dataOnly {
+		return runInside(inside{pair, kafka, url, topic, group, events, what})
 	}
-	c := &child{ctx: context.Background(), events: events}
+	c := &child{ctx: context.Background(), events: events, dataOnly: what == dataOnly}
 	if c.nc, err = natsgo.Connect(url); err != nil {
 		return err
 	}
@@ -100,24 +109,33 @@ func (c *child) poll() error {
 
 // publish translates the headers and nothing else: no validation, no percent-coding.
 func (c *child) publish(r *kgo.Record) error {
-	m := &natsgo.Msg{Subject: subject, Data: r.Value, Header: make(natsgo.Header, len(r.Headers)+1)}
+	m := &natsgo.Msg{Subject: subject, Data: r.Value}
+	if !c.dataOnly {
+		m.Header = c.translate(r)
+	}
+	if c.js == nil {
+		return c.nc.PublishMsg(m)
+	}
+	// The client holds 4,000 publishes at most, and by default fails after a short wait for room.
+	ack, err := c.js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute))
+	c.acks = append(c.acks, ack)
+	return err
+}
+
+func (c *child) translate(r *kgo.Record) natsgo.Header {
+	to := make(natsgo.Header, len(r.Headers)+1)
 	for i := range r.Headers {
 		h := &r.Headers[i]
 		name := h.Key
 		if attribute, ok := strings.CutPrefix(name, "ce_"); ok {
 			name = "ce-" + attribute
 		}
-		m.Header[name] = []string{string(h.Value)}
+		to[name] = []string{string(h.Value)}
 		if c.js != nil && name == "ce-id" {
-			m.Header[jetstream.MsgIDHeader] = m.Header[name]
+			to[jetstream.MsgIDHeader] = to[name]
 		}
 	}
-	if c.js == nil {
-		return c.nc.PublishMsg(m)
-	}
-	ack, err := c.js.PublishMsgAsync(m)
-	c.acks = append(c.acks, ack)
-	return err
+	return to
 }
 
 // confirm waits until the server has everything that was published.

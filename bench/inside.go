@@ -44,7 +44,7 @@ func (l *lab) profileRun(ctx context.Context, j job, keys int) error {
 	}
 	defer a.stop()
 	group := "bench-" + strconv.Itoa(os.Getpid()) + "-" + j.pair + strconv.Itoa(keys)
-	p, err := startProcess(l.dir, l.self, childArg, j.pair, l.kafka.Addr, l.nats.URL, j.topic, group, strconv.Itoa(j.events), dir)
+	p, err := startProcess(l.dir, l.self, childArg, dir, j.pair, l.kafka.Addr, l.nats.URL, j.topic, group, strconv.Itoa(j.events))
 	if err != nil {
 		return err
 	}

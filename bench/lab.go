@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -196,8 +194,8 @@ func (l *lab) once(ctx context.Context, j job, who string) (result, error) {
 func (l *lab) contestant(j job, who string) (*process, error) {
 	group := fmt.Sprintf("bench-%d-%d", os.Getpid(), l.runs)
 	if who != router {
-		args := []string{childArg, j.pair, l.kafka.Addr, l.nats.URL, j.topic, group, strconv.Itoa(j.events)}
-		return startProcess(l.dir, l.self, args...)
+		return startProcess(l.dir, l.self,
+			childArg, loop(who), j.pair, l.kafka.Addr, l.nats.URL, j.topic, group, strconv.Itoa(j.events))
 	}
 	file := filepath.Join(l.dir, "router.yaml")
 	if err := os.WriteFile(file, []byte(l.config(j, group)), 0o600); err != nil {
@@ -209,6 +207,14 @@ func (l *lab) contestant(j job, who string) (*process, error) {
 	}
 	p.scrape = true
 	return p, p.readAdmin()
+}
+
+// loop names what a contestant of this program does.
+func loop(who string) string {
+	if who == floor {
+		return dataOnly
+	}
+	return translating
 }
 
 // config is the router's configuration: one route, everything else as it comes.
@@ -230,88 +236,4 @@ dead_letter: hold
 admin: { listen: "127.0.0.1:0" }
 log: { format: json }
 `, quoted, j.topic, group, target)
-}
-
-// process is a contestant under way.
-type process struct {
-	cmd    *exec.Cmd
-	log    string
-	exited chan error
-	ended  bool
-	scrape bool // a router; otherwise a bare loop, which prints its figures
-	admin  string
-	before uint64 // allocations at start
-}
-
-func startProcess(dir, binary string, args ...string) (*process, error) {
-	p := &process{log: filepath.Join(dir, "contestant.log"), exited: make(chan error, 1)}
-	f, err := os.Create(p.log)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	p.cmd = exec.Command(binary, args...)
-	p.cmd.Stdout, p.cmd.Stderr = f, f
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() { p.exited <- p.cmd.Wait() }()
-	return p, nil
-}
-
-// finish ends a router that has done its job, waits for a bare loop that ends by itself, and reads the figures.
-func (p *process) finish() (result, error) {
-	var r result
-	if p.scrape {
-		after, err := p.mallocs()
-		if err != nil {
-			return r, err
-		}
-		r.allocs = after - p.before
-		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			return r, err
-		}
-	}
-	select {
-	case err := <-p.exited:
-		p.ended = true
-		if err != nil {
-			return r, err
-		}
-	case <-time.After(40 * time.Second):
-		return r, errors.New("the process does not end")
-	}
-	if !p.scrape {
-		text, err := os.ReadFile(p.log)
-		if err != nil {
-			return r, err
-		}
-		var own childFigures
-		if err := json.Unmarshal(text, &own); err != nil {
-			return r, err
-		}
-		r.allocs = own.Mallocs
-	}
-	state := p.cmd.ProcessState
-	r.CPUSeconds = (state.UserTime() + state.SystemTime()).Seconds()
-	r.MaxRSSMiB = maxRSS(state)
-	return r, nil
-}
-
-func (p *process) kill() {
-	if p.ended {
-		return
-	}
-	_ = p.cmd.Process.Kill()
-	<-p.exited
-}
-
-func (p *process) tail() string {
-	f, err := os.Open(p.log)
-	if err != nil {
-		return err.Error()
-	}
-	defer func() { _ = f.Close() }()
-	text, _ := io.ReadAll(f)
-	return string(text[max(0, len(text)-3000):])
 }

@@ -28,8 +28,11 @@ type options struct {
 const (
 	bare   = "bare"
 	again  = "bare again"
+	floor  = "data only" // bare without the attributes: nothing is translated, and less is sent
 	router = "router"
 )
+
+var contestants = []string{bare, router, again, floor}
 
 // The jobs: where the events of the Kafka topic go.
 const (
@@ -111,7 +114,7 @@ func (l *lab) measure(ctx context.Context, pair, topic string, keys int) error {
 	}
 	var all []result
 	for round := range l.o.rounds {
-		order := []string{bare, router, again}
+		order := slices.Clone(contestants)
 		if round%2 == 1 {
 			slices.Reverse(order) // what drifts, drifts against both
 		}

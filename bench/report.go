@@ -31,15 +31,15 @@ func report(w io.Writer, pair string, keys int, all []result) {
 	for _, r := range all {
 		fmt.Fprintf(t, "%d\t%s\t%.0f\t%.2f\t%.1f\t%.0f\t\n", r.Round, r.Who, r.PerSecond, r.CPUMicros, r.AllocsPerEvent, r.MaxRSSMiB)
 	}
-	for _, who := range []string{bare, again, router} {
+	for _, who := range contestants {
 		fmt.Fprintf(t, "median\t%s\t%.0f\t%.2f\t%.1f\t%.0f\t\n", who,
 			median(column(all, who, perSecond)), median(column(all, who, cpu)), median(column(all, who, allocs)), median(column(all, who, rss)))
 	}
 	_ = t.Flush()
-	ratios(w, "router / bare, events per second", all, router, perSecond)
-	ratios(w, "router / bare, CPU per event", all, router, cpu)
-	ratios(w, "bare again / bare, events per second", all, again, perSecond)
-	ratios(w, "bare again / bare, CPU per event", all, again, cpu)
+	for _, c := range [][2]string{{router, bare}, {again, bare}, {floor, bare}, {router, floor}} {
+		ratios(w, c[0]+" / "+c[1]+", events per second", column(all, c[0], perSecond), column(all, c[1], perSecond))
+		ratios(w, c[0]+" / "+c[1]+", CPU per event", column(all, c[0], cpu), column(all, c[1], cpu))
+	}
 }
 
 func keyText(keys int) string {
@@ -54,7 +54,7 @@ func cpu(r *result) float64       { return r.CPUMicros }
 func allocs(r *result) float64    { return r.AllocsPerEvent }
 func rss(r *result) float64       { return r.MaxRSSMiB }
 
-// column returns one figure of one contestant, by round.
+// column returns one figure of one contestant, by round: the order within a round does not matter.
 func column(all []result, who string, figure func(*result) float64) []float64 {
 	var values []float64
 	for i := range all {
@@ -65,9 +65,8 @@ func column(all []result, who string, figure func(*result) float64) []float64 {
 	return values
 }
 
-// sorted by round: odd rounds run in the reverse order, but every round runs everyone once.
-func ratios(w io.Writer, title string, all []result, who string, figure func(*result) float64) {
-	base, own := column(all, bare, figure), column(all, who, figure)
+// ratios prints how a contestant compares with another one in the same round.
+func ratios(w io.Writer, title string, own, base []float64) {
 	values := make([]float64, len(own))
 	for i := range own {
 		values[i] = own[i] / base[i]

@@ -33,6 +33,13 @@ type Readier interface {
 	Ready(ctx context.Context) error
 }
 
+// FailureReporter is a Source that can fail for good while batches of it are still in the pipeline. It calls report
+// at once, so that the router stops and the batches come home, and returns the same error from Run when they have.
+type FailureReporter interface {
+	// OnFailure is called once, before Run.
+	OnFailure(report func(error))
+}
+
 // OrderKeeper is a Sink that keeps the order of several events of one ordering key within one Send: when it fails
 // one of them with a transient error, it fails all later ones of that key in the same Send too. Without it the
 // pipeline never has two events of one key in flight to an ordered sink. The promise is about Event.Key only.
@@ -90,16 +97,18 @@ func (b *Batch) Init(origin Settler) { b.origin = origin }
 func (b *Batch) Add() *envelope.Event {
 	if len(b.Events) < cap(b.Events) {
 		b.Events = b.Events[:len(b.Events)+1]
-		e := &b.Events[len(b.Events)-1]
-		e.Reset()
-		return e
+		return &b.Events[len(b.Events)-1]
 	}
 	b.Events = append(b.Events, envelope.Event{})
 	return &b.Events[len(b.Events)-1]
 }
 
-// Reset empties the batch for reuse. Events keep their capacity.
+// Reset empties the batch for reuse. Events keep their capacity and let go of the messages they came from, which a
+// batch that waits in a pool would otherwise keep alive outside of any window.
 func (b *Batch) Reset() {
+	for i := range b.Events {
+		b.Events[i].Reset()
+	}
 	b.Events = b.Events[:0]
 	b.errs = nil
 	b.pending.Store(0)

@@ -21,7 +21,7 @@
 //
 //   - report nil only for events its target confirmed by a positive answer to this very attempt;
 //   - classify: [Permanent] where no repetition can help, [RetryAfter] where the target said when, anything else is
-//     transient;
+//     transient; [NotSent] for an event it did not even try;
 //   - treat a timeout, a lost connection, a cancelled context and a missing batch entry as transient, never as done;
 //   - return promptly when the context of Send is done, and keep no event after Send returned;
 //   - be safe for several goroutines calling Send at once.

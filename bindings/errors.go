@@ -49,18 +49,28 @@ func (e *PermanentError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *PermanentError) Unwrap() error { return e.Err }
 
-// RetryAfterError is a transient failure whose target said when to try again.
+// RetryAfterError is a transient failure that says when to try again.
 type RetryAfterError struct {
 	After time.Duration
-	Err   error
+	// Target is true where the target as a whole wants a pause, and not only this event.
+	Target bool
+	Err    error
 }
 
-// RetryAfter says that the target wants no repetition before d has passed. A nil err gives nil.
+// RetryAfter says that this event is not worth another attempt before d has passed. A nil err gives nil.
 func RetryAfter(err error, d time.Duration) error {
 	if err == nil {
 		return nil
 	}
 	return &RetryAfterError{After: d, Err: err}
+}
+
+// PauseTarget says that the target wants no event at all before d has passed. A nil err gives nil.
+func PauseTarget(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &RetryAfterError{After: d, Target: true, Err: err}
 }
 
 // Error returns the text of the cause.
@@ -80,6 +90,24 @@ func (e *CodeError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *CodeError) Unwrap() error { return e.Err }
+
+// NotSentError is a transient failure of an event that the sink did not try to send: an earlier one of its key had
+// failed, or there was no connection. It does not count as an attempt.
+type NotSentError struct{ Err error }
+
+// NotSent says that the event never left. A nil err gives nil.
+func NotSent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &NotSentError{Err: err}
+}
+
+// Error returns the text of the cause.
+func (e *NotSentError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *NotSentError) Unwrap() error { return e.Err }
 
 // BatchError has one entry for each event of a Send, nil where the event was confirmed.
 type BatchError []error

@@ -30,15 +30,19 @@ type SourceSettings struct {
 // Refuse turns e into what becomes of a message that could not be decoded: a wrapped event if the source wraps and
 // the message is no CloudEvent, a malformed one otherwise. The caller has filled e.Meta and e.Key.
 func (s *SourceSettings) Refuse(e *envelope.Event, raw []byte, mediaType string, err error) {
-	meta, key := e.Meta, e.Key
-	e.Meta.Headers = nil // so that Reset does not clear the headers that meta holds
-	e.Reset()
-	e.Meta, e.Key = meta, key
-	e.Data, e.DataContentType = raw, mediaType
+	bare := func() {
+		meta, key := e.Meta, e.Key
+		e.Meta.Headers = nil // so that Reset does not clear the headers that meta holds
+		e.Reset()
+		e.Meta, e.Key = meta, key
+		e.Data, e.DataContentType = raw, mediaType
+	}
+	bare()
 	if s.Wrap != nil && errors.Is(err, envelope.ErrNotCloudEvent) {
 		if err = s.Wrap(e); err == nil {
 			return
 		}
+		bare() // what a failed wrap has set may be invalid, and would spoil the dead letter
 	}
 	e.Malformed = err
 }

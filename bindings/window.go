@@ -21,6 +21,10 @@ func NewWindow(events, bytes int) *Window {
 	return &Window{maxEvents: events, maxBytes: bytes}
 }
 
+// Bounds returns the most events and bytes, 0 for no bound. A source makes no batch larger than that, because a
+// request above the bound is only held back while something else is in flight.
+func (w *Window) Bounds() (events, bytes int) { return max(w.maxEvents, 0), max(w.maxBytes, 0) }
+
 // TryAcquire takes room if there is some. A request larger than the whole window fits only into an empty one, so
 // that an event above the bound cannot wait for ever.
 func (w *Window) TryAcquire(events, bytes int) bool {

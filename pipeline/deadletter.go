@@ -27,6 +27,10 @@ const malformedType = "io.eventrouter.malformed"
 // deadLetter turns a delivery that failed for good into one of its dead letter: the original event with the reason
 // as extension attributes. A message that could not be decoded becomes the data of an event, byte for byte.
 func deadLetter(p *Pipeline, d delivery, from *lane, cause error) delivery {
+	variant := ""
+	if d.own {
+		variant = d.event.Variant
+	}
 	p.release(&d)
 	original := &d.batch.Events[d.index]
 	e := p.newEvent()
@@ -61,7 +65,8 @@ func deadLetter(p *Pipeline, d delivery, from *lane, cause error) delivery {
 	e.Variant = "dead letter"
 	if from != nil {
 		set("dlqsink", from.sink.Name, envelope.KindString)
-		e.Variant = "dead letter of " + from.sink.Name
+		// Two routes may have made different events of this one; their dead letters are two.
+		e.Variant = "dead letter of " + from.sink.Name + " by " + variant
 	}
 	set("dlqorigin", origin(original), envelope.KindString)
 	return delivery{
@@ -157,6 +162,10 @@ func (p *Pipeline) releaseHeld() {
 		}
 	}
 }
+
+// handsBack reports whether a held event is better given back at once: whoever posted it over HTTP waits for the answer
+// and holds it himself.
+func handsBack(d *delivery) bool { return d.batch.Events[d.index].Meta.Transport == "http" }
 
 // reportHeld tells the operator of an event that now blocks its place at the source.
 func (p *Pipeline) reportHeld(l *lane, d *delivery, cause error) {

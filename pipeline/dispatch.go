@@ -42,7 +42,6 @@ type dispatcher struct {
 	seen    []leg
 	legs    []int64       // staged ordinary deliveries, by lane
 	held    []*sinkCounts // of the batch's events that a policy holds
-	turn    uint32        // spreads events without a key over the shards
 }
 
 // leg is a sink with the change made for it: what an event must not be delivered to twice.
@@ -99,7 +98,7 @@ func (d *dispatcher) stage(b *bindings.Batch, i int32, source int, tally *source
 		rule := &d.plan.rules[r]
 		rule.matched.Add(1)
 		if rule.drop {
-			d.p.stats.dropped("route " + rule.name)
+			rule.dropped.Add(1)
 			continue
 		}
 		for _, l := range rule.lanes {
@@ -149,7 +148,7 @@ func (d *dispatcher) noMatch(b *bindings.Batch, i int32) int {
 	cause := bindings.Permanent(bindings.ReasonUnmatched, "", errUnmatched)
 	switch t := d.plan.unmatched; t.action {
 	case Drop:
-		d.p.stats.dropped("unmatched")
+		d.p.stats.unmatched.Add(1)
 		return 0
 	case ToSink:
 		d.legs[t.lane.number]++
@@ -158,8 +157,8 @@ func (d *dispatcher) noMatch(b *bindings.Batch, i int32) int {
 	case Reject:
 		if b.Events[i].Meta.Transport == "http" {
 			b.Fail(int(i), cause)
-			d.p.stats.policy.rejected.Add(1)
 			d.p.stats.policy.legs.Add(1)
+			d.p.stats.policy.rejected.Add(1)
 			return 0
 		}
 	default:
@@ -183,12 +182,16 @@ func (d *dispatcher) giveUp(dv delivery, from *lane, cause error) int {
 	switch t.action {
 	case Drop:
 		dv.counts.dropped.Add(1)
-		d.p.stats.dropped("dead_letter")
+		d.p.stats.dead.Add(1)
 		d.p.release(&dv)
 		return 0
 	case Hold:
 		dv.batch.Fail(int(dv.index), cause)
 		d.p.release(&dv)
+		if handsBack(&dv) {
+			dv.counts.returned.Add(1)
+			return 0
+		}
 		d.p.reportHeld(from, &dv, cause)
 		d.held = append(d.held, dv.counts)
 		return 0
@@ -200,8 +203,7 @@ func (d *dispatcher) giveUp(dv delivery, from *lane, cause error) int {
 
 func (d *dispatcher) push(l *lane, dv delivery) {
 	dv.key = l.orderKey(dv.event)
-	n := l.firstShard + l.pick(dv.key, d.turn)
-	d.turn++
+	n := l.firstShard + l.pick(dv.key)
 	if len(d.staged[n]) == 0 {
 		d.touched = append(d.touched, n)
 	}

@@ -17,9 +17,12 @@ const (
 	defaultBatchBytes  = 4 << 20
 )
 
-// lookahead is how many times a full batch a shard looks past deliveries that have to wait, to find others that need
-// not. It bounds the work of a cut when one key blocks.
-const lookahead = 4
+// lookahead is how many times a full batch, and minLookahead how many deliveries at least, a shard looks past those
+// that have to wait, to find others that need not. It bounds the work of a cut when one key blocks.
+const (
+	lookahead    = 4
+	minLookahead = 1024
+)
 
 // lane carries deliveries to one sink. Its shards share nothing but the sink and its pause, so that a key, which
 // always picks the same shard, is sent by one worker at a time (invariant 5).
@@ -37,6 +40,7 @@ type lane struct {
 	// pausedUntil is when the target wants to be called again, in Unix nanoseconds: a RetryAfter stops all shards.
 	pausedUntil atomic.Int64
 	report      failureReport
+	turn        atomic.Uint32 // spreads events without a key over the shards
 }
 
 // shard is one worker with its queue.
@@ -54,6 +58,7 @@ type shard struct {
 	batch    []delivery
 	events   []*envelope.Event
 	busy     keySet
+	letters  []delivery // dead letters of the Send that is being settled, the last one first
 	timer    *time.Timer
 	failures int   // consecutive Sends in which every event failed
 	paused   int64 // not before this time, in Unix nanoseconds
@@ -83,7 +88,11 @@ func newLane(p *Pipeline, number, firstShard int) *lane {
 		l.keepsOrder = k.KeepsOrder()
 	}
 	if sink.Rate > 0 {
-		l.limiter = rate.NewLimiter(rate.Limit(sink.Rate), max(1, min(sink.BatchEvents, int(sink.Rate))))
+		// A tenth of a second's worth at a time: a batch waits for all of its events' share, so that larger ones would
+		// leave in bursts after long silences.
+		burst := max(1, int(sink.Rate/10))
+		l.limiter = rate.NewLimiter(rate.Limit(sink.Rate), burst)
+		l.sink.BatchEvents = min(l.sink.BatchEvents, burst)
 	}
 	for range sink.Concurrency {
 		l.shards = append(l.shards, newShard(l))
@@ -107,10 +116,10 @@ func (p *Pipeline) shard(n int) *shard {
 }
 
 // pick chooses a shard: the key's own, or in turn, a batch's worth each, for an event that nothing orders.
-func (l *lane) pick(key uint64, turn uint32) int {
+func (l *lane) pick(key uint64) int {
 	n := uint64(len(l.shards))
 	if key == 0 {
-		return int(uint64(turn) / uint64(l.sink.BatchEvents) % n)
+		return int(uint64(l.turn.Add(1)) / uint64(l.sink.BatchEvents) % n)
 	}
 	return int(key % n)
 }
@@ -174,7 +183,7 @@ func (s *shard) cut(now int64) (wakeAt int64) {
 		return p
 	}
 	s.busy.reset()
-	end := min(len(s.queue), s.head+lookahead*l.sink.BatchEvents)
+	end := min(len(s.queue), s.head+max(lookahead*l.sink.BatchEvents, minLookahead))
 	bytes, i := 0, s.head
 	for ; i < end && len(s.batch) < l.sink.BatchEvents; i++ {
 		d := &s.queue[i]

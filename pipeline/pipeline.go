@@ -131,7 +131,7 @@ func New(s Settings) (*Pipeline, error) {
 		p.lanes = append(p.lanes, l)
 	}
 	for _, l := range p.lanes {
-		dead, err := p.resolve(l.sink.DeadLetter)
+		dead, err := p.resolveDead(l.sink.DeadLetter)
 		if err != nil {
 			return nil, fmt.Errorf("pipeline: sink %s: dead letter: %w", l.sink.Name, err)
 		}
@@ -139,6 +139,11 @@ func New(s Settings) (*Pipeline, error) {
 			dead = target{action: Hold} // a dead-letter sink has no dead letter of its own
 		}
 		l.dead = dead
+		if dead.action == Hold {
+			// A held event waits for ever, and what follows it of its key must not pass it; a sink that keeps order
+			// fails the followers of a transient failure only.
+			l.keepsOrder = false
+		}
 	}
 	if err := p.SetRoutes(s.Table, s.Unmatched); err != nil {
 		return nil, err
@@ -222,6 +227,13 @@ func (p *Pipeline) runSources(ctx context.Context, stop context.CancelFunc) erro
 				return
 			}
 			p.health.set("source "+src.Name, nil)
+			if f, ok := src.Source.(bindings.FailureReporter); ok {
+				f.OnFailure(func(err error) {
+					p.health.set("source "+src.Name, err)
+					p.log.Error("source failed for good; the router stops", zap.String("source", src.Name), zap.Error(err))
+					stop()
+				})
+			}
 			err := src.Source.Run(ctx, func(b *bindings.Batch) { p.dispatch(b, i) })
 			if err != nil {
 				err = fmt.Errorf("source %s: %w", src.Name, err)
@@ -240,11 +252,15 @@ func (p *Pipeline) runSources(ctx context.Context, stop context.CancelFunc) erro
 func (p *Pipeline) closeSinks() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	var errs []error
-	for _, l := range p.lanes {
-		if err := l.sink.Sink.Close(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("sink %s: close: %w", l.sink.Name, err))
-		}
+	errs := make([]error, len(p.lanes))
+	var wg sync.WaitGroup
+	for i, l := range p.lanes {
+		wg.Go(func() {
+			if err := l.sink.Sink.Close(ctx); err != nil {
+				errs[i] = fmt.Errorf("sink %s: close: %w", l.sink.Name, err)
+			}
+		})
 	}
+	wg.Wait()
 	return errors.Join(errs...)
 }

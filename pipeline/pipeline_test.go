@@ -271,7 +271,7 @@ func TestRetryAfterPausesTheWholeTarget(t *testing.T) {
 		sink := &bindingtest.MemorySink{Fail: func(*envelope.Event, int) error {
 			if first.IsZero() {
 				first = time.Now()
-				return bindings.RetryAfter(errDown, 90*time.Second)
+				return bindings.PauseTarget(errDown, 90*time.Second)
 			}
 			if since := time.Since(first); since > 0 && since < 90*time.Second {
 				t.Errorf("called again after %s, want not before 90s", since)

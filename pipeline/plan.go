@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -32,6 +33,8 @@ type planRule struct {
 	set   *setter // nil where the route delivers the event as it is
 	// matched is the route's counter; it outlives the plan.
 	matched *atomic.Int64
+	// dropped counts what "to: drop" discarded.
+	dropped *atomic.Int64
 }
 
 // target is a policy with its sink resolved.
@@ -63,6 +66,14 @@ func (p *Pipeline) resolve(pol Policy) (target, error) {
 	return target{ToSink, p.lanes[i]}, nil
 }
 
+// resolveDead resolves a dead-letter policy, which cannot pass the event on to yet another policy.
+func (p *Pipeline) resolveDead(pol Policy) (target, error) {
+	if pol.Action == Reject || pol.Action == ToDead {
+		return target{}, errors.New("is a sink, hold or drop")
+	}
+	return p.resolve(pol)
+}
+
 // compile binds a table's rules to the pipeline's lanes.
 func (p *Pipeline) compile(table *routing.Table, unmatched Policy) (*plan, error) {
 	pl := &plan{table: table}
@@ -74,7 +85,7 @@ func (p *Pipeline) compile(table *routing.Table, unmatched Policy) (*plan, error
 		pl.sources = append(pl.sources, number)
 	}
 	var err error
-	if pl.dead, err = p.resolve(p.settings.DeadLetter); err != nil {
+	if pl.dead, err = p.resolveDead(p.settings.DeadLetter); err != nil {
 		return nil, fmt.Errorf("pipeline: dead_letter: %w", err)
 	}
 	if pl.unmatched, err = p.resolve(unmatched); err != nil {
@@ -82,7 +93,7 @@ func (p *Pipeline) compile(table *routing.Table, unmatched Policy) (*plan, error
 	}
 	setters := map[string]*setter{}
 	for _, r := range table.Rules() {
-		pr := planRule{name: r.Name, drop: r.Drop, matched: p.stats.route(r.Name)}
+		pr := planRule{name: r.Name, drop: r.Drop, matched: p.stats.route(r.Name), dropped: p.stats.drop("route " + r.Name)}
 		for _, name := range r.To {
 			i, ok := p.laneOf[name]
 			if !ok {

@@ -27,7 +27,7 @@ func (r Retry) withDefaults() Retry {
 // from coming back together; a tenth of the range is its floor so that it is always a pause.
 func backoff(r Retry, attempt int) time.Duration {
 	limit := r.Max
-	if shift := attempt - 1; shift < 32 && r.Initial<<shift > 0 {
+	if shift := max(attempt, 1) - 1; shift < 32 && r.Initial<<shift > 0 {
 		limit = min(limit, r.Initial<<shift)
 	}
 	floor := limit / 10

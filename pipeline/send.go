@@ -102,19 +102,12 @@ func (s *shard) send(ctx context.Context) error {
 	return l.sink.Sink.Send(ctx, s.events)
 }
 
-// throttle waits for the sink's rate, in steps no larger than the limiter's burst.
+// throttle waits for the sink's rate. No batch is larger than the limiter's burst.
 func (l *lane) throttle(ctx context.Context, n int) error {
 	if l.limiter == nil {
 		return nil
 	}
-	for n > 0 {
-		step := min(n, l.limiter.Burst())
-		if err := l.limiter.WaitN(ctx, step); err != nil {
-			return err
-		}
-		n -= step
-	}
-	return nil
+	return l.limiter.WaitN(ctx, n)
 }
 
 // settle gives every delivery of the batch its outcome. It walks backwards, so that those to repeat return to the
@@ -143,6 +136,7 @@ func (s *shard) settle(ctx context.Context, err error) {
 		}
 	}
 	ends.flush()
+	s.sendLetters()
 	s.observe(transient, now)
 	s.lane.report.sent(s.lane, err, failed)
 	clear(s.batch)
@@ -169,6 +163,13 @@ func (s *shard) fail(ctx context.Context, d *delivery, cause error, now int64, e
 		ends.returned(d, cause)
 		return false
 	}
+	if _, ok := errors.AsType[*bindings.NotSentError](cause); ok {
+		if d.attempts == 0 {
+			d.first = 0
+		}
+		s.repeat(d, cause, now)
+		return true
+	}
 	d.attempts++
 	if _, ok := errors.AsType[*bindings.PermanentError](cause); ok {
 		s.giveUp(d, cause, now, ends)
@@ -178,13 +179,20 @@ func (s *shard) fail(ctx context.Context, d *delivery, cause error, now int64, e
 		s.giveUp(d, bindings.Permanent(bindings.ReasonExhausted, codeOf(cause), cause), now, ends)
 		return true
 	}
-	d.next = now + int64(backoff(l.sink.Retry, int(d.attempts)))
+	s.repeat(d, cause, now)
+	return true
+}
+
+// repeat puts a delivery back until its time has come: its back-off, or when the sink says.
+func (s *shard) repeat(d *delivery, cause error, now int64) {
+	d.next = now + int64(backoff(s.lane.sink.Retry, int(d.attempts)))
 	if after, ok := errors.AsType[*bindings.RetryAfterError](cause); ok {
 		d.next = now + int64(after.After)
-		l.pause(d.next)
+		if after.Target {
+			s.lane.pause(d.next)
+		}
 	}
 	s.putBack(*d)
-	return true
 }
 
 // pause keeps every shard from sending before that time.
@@ -208,12 +216,9 @@ func (s *shard) giveUp(d *delivery, cause error, now int64, ends *ender) {
 	case Drop:
 		ends.dropped(d)
 	case ToSink:
-		dv := deadLetter(l.p, *d, l, cause)
-		to := l.dead.lane
-		dv.key = to.orderKey(dv.event)
-		to.shards[to.pick(dv.key, uint32(dv.index))].push([]delivery{dv})
+		s.letters = append(s.letters, deadLetter(l.p, *d, l, cause))
 	default:
-		if l.p.draining.Load() {
+		if handsBack(d) {
 			ends.returned(d, cause)
 			return
 		}
@@ -224,6 +229,17 @@ func (s *shard) giveUp(d *delivery, cause error, now int64, ends *ender) {
 		d.next = now + int64(l.sink.Retry.Max)
 		s.putBack(*d)
 	}
+}
+
+// sendLetters hands the dead letters of a Send on, in the order of their events.
+func (s *shard) sendLetters() {
+	to := s.lane.dead.lane
+	for i := len(s.letters) - 1; i >= 0; i-- {
+		s.letters[i].key = to.orderKey(s.letters[i].event)
+		to.shards[to.pick(s.letters[i].key)].push(s.letters[i : i+1])
+	}
+	clear(s.letters)
+	s.letters = s.letters[:0]
 }
 
 // abandon fails everything that is pending (invariant 7).
@@ -285,7 +301,7 @@ func (e *ender) delivered(d *delivery) {
 
 func (e *ender) dropped(d *delivery) {
 	d.counts.dropped.Add(1)
-	e.p.stats.dropped("dead_letter")
+	e.p.stats.dead.Add(1)
 	e.end(d)
 }
 

@@ -40,6 +40,9 @@ type stats struct {
 	policy      sinkCounts
 	deadLetters atomic.Int64
 
+	// unmatched and dead count what the policies of those names dropped; they are entries of drops.
+	unmatched, dead *atomic.Int64
+
 	mu     sync.Mutex // guards the maps; their values are atomic
 	routes map[string]*atomic.Int64
 	order  []string
@@ -51,6 +54,7 @@ func newStats(s Settings) *stats {
 		sources: make([]sourceCounts, len(s.Sources)), sinks: make([]sinkCounts, len(s.Sinks)),
 		routes: map[string]*atomic.Int64{}, drops: map[string]*atomic.Int64{},
 	}
+	st.unmatched, st.dead = st.drop("unmatched"), st.drop("dead_letter")
 	for _, src := range s.Sources {
 		st.sourceNames = append(st.sourceNames, src.Name)
 	}
@@ -73,16 +77,16 @@ func (s *stats) route(name string) *atomic.Int64 {
 	return c
 }
 
-// dropped counts an event that a stated policy discarded.
-func (s *stats) dropped(policy string) {
+// drop returns the counter of what a stated policy discards, the same one for the same policy.
+func (s *stats) drop(policy string) *atomic.Int64 {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	c := s.drops[policy]
 	if c == nil {
 		c = new(atomic.Int64)
 		s.drops[policy] = c
 	}
-	s.mu.Unlock()
-	c.Add(1)
+	return c
 }
 
 func (s *stats) inFlight() int64 {
@@ -167,7 +171,9 @@ func (p *Pipeline) Ledger() Ledger {
 		l.Routes = append(l.Routes, RouteFigures{name, s.routes[name].Load()})
 	}
 	for name, c := range s.drops {
-		l.Drops[name] = c.Load()
+		if n := c.Load(); n > 0 {
+			l.Drops[name] = n
+		}
 	}
 	return l
 }

@@ -19,8 +19,10 @@ func (b *goldenBuilder) jsonData() {
 		{"json-string-of-json", "A string that holds JSON is not to be parsed again.", `"{\"a\":1}"`},
 		{"json-empty-object", "An empty object is not an empty payload.", `{}`},
 		{"json-array", "An array at the top is no batch.", `[1,[],{}]`},
-		{"json-big-numbers", "Numbers that float64 cannot hold, and forms that it would change.",
-			`{"n":12345678901234567890,"f":1.0,"e":1e2,"E":1E+400,"z":-0.0,"d":0.1000000000000000055511151231257827}`},
+		{
+			"json-big-numbers", "Numbers that float64 cannot hold, and forms that it would change.",
+			`{"n":12345678901234567890,"f":1.0,"e":1e2,"E":1E+400,"z":-0.0,"d":0.1000000000000000055511151231257827}`,
+		},
 		{"json-order", "The order of members and repeated names are kept.", `{"b":1,"a":2,"a":3}`},
 		{"json-html", "Angle brackets and ampersands are not to be escaped.", `"<script>&amp;\u003c/script>"`},
 		{"json-escapes", "Escapes stay as they were written.", `"\u00e9\/\ud83d\ude00\u0000\u2028 é"`},

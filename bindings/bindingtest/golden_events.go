@@ -39,10 +39,14 @@ func (b *goldenBuilder) requiredAttributes() {
 		{"source-digits", "A telephone number is a legal relative reference.", "1-555-123-4567"},
 		{"source-urn", "A URN has no authority and no path.", "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66"},
 		{"source-mailto", "An at sign without an authority.", "mailto:cncf-wg-serverless@lists.cncf.io"},
-		{"source-percent", "Percent-encoding in a source is text: decoding it once too often or too seldom changes the event.",
-			"/a%20b/c%2Fd%25"},
-		{"source-query", "Every delimiter of a URI, none of which a header may encode or cut at.",
-			"https://user@[2001:db8::1]:8443/p;x=1,2/(a)*!$&'~?q=1&r=a+b#frag/?"},
+		{
+			"source-percent", "Percent-encoding in a source is text: decoding it once too often or too seldom changes the event.",
+			"/a%20b/c%2Fd%25",
+		},
+		{
+			"source-query", "Every delimiter of a URI, none of which a header may encode or cut at.",
+			"https://user@[2001:db8::1]:8443/p;x=1,2/(a)*!$&'~?q=1&r=a+b#frag/?",
+		},
 		{"source-upper-case", "Scheme and host are not to be lower-cased.", "HTTPS://Example.COM:443/../x/./"},
 	} {
 		b.add(c.name, c.why, func(e *envelope.Event) { e.Source = c.source })

@@ -2,6 +2,7 @@ package bindingtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -150,9 +151,10 @@ func (s *MemorySink) Send(ctx context.Context, events []*envelope.Event) error {
 		s.attempts[e.ID]++
 		if s.Ordered && e.Key != nil {
 			if errs[i] == nil && broken[string(e.Key)] {
-				errs[i] = fmt.Errorf("an earlier event of key %s failed", e.Key)
+				errs[i] = bindings.NotSent(fmt.Errorf("an earlier event of key %s failed", e.Key))
 			}
-			broken[string(e.Key)] = errs[i] != nil
+			_, permanent := errors.AsType[*bindings.PermanentError](errs[i])
+			broken[string(e.Key)] = errs[i] != nil && !permanent
 		}
 		if errs[i] == nil {
 			s.confirmed = append(s.confirmed, e.Clone())

@@ -2,6 +2,7 @@ package bindingtest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,9 @@ type SourceCase struct {
 	Refuses map[string]string
 	// Foreign are parts of the stacks of goroutines that belong to a broker inside the test's process.
 	Foreign []string
+	// OnlyGolden runs the case of the golden events alone: for further content modes of a source whose other cases a
+	// suite of its first mode has looked at.
+	OnlyGolden bool
 }
 
 // SourceRig is one place in a transport with the means to write to it.
@@ -64,7 +68,11 @@ func Source(t *testing.T, c SourceCase) {
 	if c.Open == nil {
 		t.Fatal("bindingtest: a source case needs Open")
 	}
-	runCases(t, &sourceSuite{c}, sourceCases)
+	cases := sourceCases
+	if c.OnlyGolden {
+		cases = slices.DeleteFunc(slices.Clone(cases), func(c caseOf[*sourceSuite]) bool { return c.name != "golden" })
+	}
+	runCases(t, &sourceSuite{c}, cases)
 }
 
 // sourceSuite runs the cases of one source.

@@ -10,9 +10,10 @@ import (
 	"github.com/eventrouter/router/bindings"
 )
 
-// requestID returns the sender's own name for the request, or a random one.
+// requestID returns the sender's own name for the message, which a repetition keeps, or a random one. X-Request-Id is
+// not among them: callers hand it on to all requests of a chain, and messages that share a name count as repetitions.
 func requestID(h nethttp.Header) string {
-	for _, key := range [...]string{webhookID, "Idempotency-Key", "X-Request-Id"} {
+	for _, key := range [...]string{webhookID, "Idempotency-Key"} {
 		if id := single(h, key); id != "" && len(id) <= 128 && headerSafe(id) && !strings.ContainsAny(id, " \t\"\\") {
 			return id
 		}

@@ -18,8 +18,10 @@ var formatCases = []struct {
 	single, many string
 	changes      spectest.Changes
 }{
-	{envelope.FormatProtobuf, "application/cloudevents+protobuf", "application/cloudevents-batch+protobuf",
-		spectest.Changes{Instants: true, MinusZero: true}},
+	{
+		envelope.FormatProtobuf, "application/cloudevents+protobuf", "application/cloudevents-batch+protobuf",
+		spectest.Changes{Instants: true, MinusZero: true},
+	},
 	{envelope.FormatXML, "application/cloudevents+xml", "application/cloudevents-batch+xml", spectest.Changes{}},
 	{envelope.FormatAvro, "application/cloudevents+avro", "", spectest.Changes{MinusZero: true, Untyped: true}},
 }

@@ -47,18 +47,18 @@ func dotted(path string) bool {
 // post makes one attempt.
 func (s *Sink) post(ctx context.Context, u *url.URL, m *message, id string) error {
 	if err := s.admitted(ctx); err != nil {
-		return s.wrap(u.EscapedPath(), err)
+		return s.wrap(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	req, err := s.request(ctx, u, m, id)
 	if err != nil {
-		return bindings.Permanent(bindings.ReasonUnencodable, "", s.wrap(u.EscapedPath(), err))
+		return bindings.Permanent(bindings.ReasonUnencodable, "", s.wrap(err))
 	}
 	// A transport is used without the client around it: what would follow redirects is not there at all.
 	resp, err := s.transport().RoundTrip(req)
 	if err != nil {
-		return s.wrap(u.EscapedPath(), err)
+		return s.wrap(err)
 	}
 	text := finish(resp, cancel)
 	err = classify(resp.StatusCode, resp.Header, text, time.Now())
@@ -66,7 +66,7 @@ func (s *Sink) post(ctx context.Context, u *url.URL, m *message, id string) erro
 	if errors.As(err, &later) && pausesAll(resp.StatusCode) {
 		s.pausedTo.Store(int64(time.Since(s.began) + later.After))
 	}
-	return s.wrap(u.EscapedPath(), err)
+	return s.wrap(err)
 }
 
 // request builds the request. Its body can be read again from the start, by GetBody, and is never used for anything
@@ -96,7 +96,7 @@ func (s *Sink) request(ctx context.Context, u *url.URL, m *message, id string) (
 // admitted waits for the granted rate, and refuses while the target asked for a pause.
 func (s *Sink) admitted(ctx context.Context) error {
 	if left := time.Duration(s.pausedTo.Load()) - time.Since(s.began); left > 0 && s.pausedTo.Load() > 0 {
-		return bindings.RetryAfter(errors.New("the target asked for a pause"), left)
+		return bindings.NotSent(bindings.PauseTarget(errors.New("the target asked for a pause"), left))
 	}
 	if limiter := s.granted.Load(); limiter != nil {
 		return limiter.Wait(ctx)
@@ -133,17 +133,18 @@ func printable(text []byte) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// wrap names the target in err and keeps its class. The query is left out: it may hold a token.
-func (s *Sink) wrap(path string, err error) error {
+// wrap names the target in err and keeps its class. The path and the query are left out: they may hold a token, as the
+// addresses of chat hooks do.
+func (s *Sink) wrap(err error) error {
 	if err == nil {
 		return nil
 	}
-	name := func(err error) error { return fmt.Errorf("http: %s%s: %w", s.target.origin, path, err) }
+	name := func(err error) error { return fmt.Errorf("http: %s: %w", s.target.origin, err) }
 	switch e := err.(type) { //nolint:errorlint // only the outermost class is taken apart, and put back around the name
 	case *bindings.PermanentError:
 		return bindings.Permanent(e.Reason, e.Code, name(e.Err))
 	case *bindings.RetryAfterError:
-		return bindings.RetryAfter(name(e.Err), e.After)
+		return &bindings.RetryAfterError{After: e.After, Target: e.Target, Err: name(e.Err)}
 	}
 	return name(err)
 }

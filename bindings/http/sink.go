@@ -162,7 +162,7 @@ func (s *Sink) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if err := s.dial(ctx); err != nil {
-		return s.wrap("", err)
+		return s.wrap(err)
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (s *Sink) consent(ctx context.Context) error {
 	select {
 	case s.asking <- struct{}{}:
 	case <-ctx.Done():
-		return s.wrap("", ctx.Err())
+		return s.wrap(ctx.Err())
 	}
 	defer func() { <-s.asking }()
 	if s.granted.Load() != nil {

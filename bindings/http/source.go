@@ -38,7 +38,9 @@ type Source struct {
 	allow    string
 	server   *server
 	taken    atomic.Bool // Run or Close was called
-	pool     sync.Pool   // of *exchange
+
+	onFailure func(error)
+	pool      sync.Pool // of *exchange
 
 	mu       sync.Mutex // guards emit and draining
 	emit     func(*bindings.Batch)
@@ -122,6 +124,9 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 		case err = <-s.server.failed:
 			s.server.failed <- err // every source of this port has to know
 			err = fmt.Errorf("http: %s: %w", s.server.listen, err)
+			if s.onFailure != nil {
+				s.onFailure(err) // the batches may not come home before the router stops
+			}
 		}
 	}
 	s.mu.Lock()
@@ -138,6 +143,9 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	}
 	return err
 }
+
+// OnFailure sets what is told of a port that is served no more, before Run returns.
+func (s *Source) OnFailure(report func(error)) { s.onFailure = report }
 
 func (s *Source) isDraining() bool {
 	s.mu.Lock()

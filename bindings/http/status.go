@@ -44,10 +44,14 @@ func classify(status int, h nethttp.Header, text string, now time.Time) error {
 	if status == nethttp.StatusUnauthorized || status == nethttp.StatusForbidden {
 		after, given = max(after, credentialFloor), true
 	}
-	if given {
+	switch {
+	case !given:
+		return err
+	case pausesAll(status):
+		return bindings.PauseTarget(err, after)
+	default:
 		return bindings.RetryAfter(err, after)
 	}
-	return err
 }
 
 // transient reports whether a repetition can help.

@@ -91,7 +91,7 @@ func (s *Sink) handshake(ctx context.Context) error {
 	defer cancel()
 	req, err := nethttp.NewRequestWithContext(ctx, nethttp.MethodOptions, s.target.fixed.String(), nil)
 	if err != nil {
-		return s.wrap("", err)
+		return s.wrap(err)
 	}
 	s.identify(req.Header)
 	req.Header.Set(requestOrigin, s.webhook.Origin)
@@ -100,15 +100,15 @@ func (s *Sink) handshake(ctx context.Context) error {
 	}
 	resp, err := s.transport().RoundTrip(req)
 	if err != nil {
-		return s.wrap("", err)
+		return s.wrap(err)
 	}
 	finish(resp, cancel)
 	if resp.StatusCode >= 500 {
-		return s.wrap("", fmt.Errorf("handshake: %s", resp.Status))
+		return s.wrap(fmt.Errorf("handshake: %s", resp.Status))
 	}
 	c, err := readConsent(resp.Header, s.webhook.Origin, s.webhook.Rate)
 	if err != nil {
-		return s.wrap("", fmt.Errorf("handshake: %s: %w", resp.Status, err))
+		return s.wrap(fmt.Errorf("handshake: %s: %w", resp.Status, err))
 	}
 	s.granted.Store(rate.NewLimiter(c.limit, 1))
 	return nil

@@ -304,8 +304,11 @@ func TestEncodeTopic(t *testing.T) {
 
 func TestForeignHeadersPassFromKafkaOnly(t *testing.T) {
 	e := event("1", "")
-	e.Meta.Headers = []envelope.Header{{Name: "traceparent", Value: []byte("00")}, {Name: "ce_x", Value: []byte("x")},
-		{Name: "Content-Type", Value: []byte("text/plain")}}
+	e.Meta.Headers = []envelope.Header{
+		{Name: "traceparent", Value: []byte("00")},
+		{Name: "ce_x", Value: []byte("x")},
+		{Name: "Content-Type", Value: []byte("text/plain")},
+	}
 	r := encodeOne(t, encoderFor(t, SinkConfig{}, 0), e)
 	_, trace := header(r, "traceparent")
 	_, attr := header(r, "ce_x")

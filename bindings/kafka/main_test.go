@@ -109,8 +109,10 @@ func ceRecord(topic string, partition int32, id string) *kgo.Record {
 		Topic: topic, Partition: partition, Key: []byte("k"), Value: []byte(`{}`),
 		Headers: []kgo.RecordHeader{
 			{Key: "content-type", Value: []byte("application/json")},
-			{Key: "ce_specversion", Value: []byte("1.0")}, {Key: "ce_id", Value: []byte(id)},
-			{Key: "ce_source", Value: []byte("/shop")}, {Key: "ce_type", Value: []byte("com.acme.order.paid")},
+			{Key: "ce_specversion", Value: []byte("1.0")},
+			{Key: "ce_id", Value: []byte(id)},
+			{Key: "ce_source", Value: []byte("/shop")},
+			{Key: "ce_type", Value: []byte("com.acme.order.paid")},
 		},
 	}
 }

@@ -203,7 +203,7 @@ func split(slots []*slot) (refused []*slot, other bool) {
 }
 
 // errHeld fails records that were refused together with others and not sent alone, because one before them failed.
-var errHeld = errors.New("kafka: not sent again, because a record before it failed")
+var errHeld = bindings.NotSent(errors.New("kafka: not sent again, because a record before it failed"))
 
 // hold takes the blame from refused slots: nobody knows yet whether they deserve it.
 func hold(slots []*slot) {

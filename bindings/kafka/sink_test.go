@@ -139,8 +139,10 @@ func TestNarrowingStopsAtATransientFailure(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "out"))
 	isProduce := []kmsg.Key{kmsg.Produce}
 	c.Fault(kfake.Fault{Keys: isProduce, Topic: "out", Err: kerr.MessageTooLarge})
-	c.Fault(kfake.Fault{Keys: isProduce, Topic: "out", Err: kerr.TopicAuthorizationFailed, Count: -1,
-		When: func(r kmsg.Request) bool { return produced(r, "denied") }})
+	c.Fault(kfake.Fault{
+		Keys: isProduce, Topic: "out", Err: kerr.TopicAuthorizationFailed, Count: -1,
+		When: func(r kmsg.Request) bool { return produced(r, "denied") },
+	})
 	sink := newSink(t, c, plainConfig, bindings.SinkSettings{})
 	es := events("k", 8)
 	es[2].Data = []byte("denied")

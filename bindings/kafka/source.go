@@ -34,6 +34,7 @@ type Source struct {
 	decoder  decoder
 	opts     []kgo.Opt     // of the connection
 	drain    time.Duration // drainWithin, shorter in tests
+	failed   func(error)   // nil, or what is told of a position that is gone
 }
 
 // NewSource returns a source. It does not touch the network; the group is joined by Run. Errors are FieldErrors.
@@ -57,6 +58,9 @@ func NewSource(cfg SourceConfig, s bindings.SourceSettings) (*Source, error) {
 		},
 	}, nil
 }
+
+// OnFailure sets what is told of a position that is gone, before Run returns.
+func (s *Source) OnFailure(report func(error)) { s.failed = report }
 
 // Ready returns nil once a broker answers and has all configured topics.
 func (s *Source) Ready(ctx context.Context) error { return reach(ctx, s.opts, s.cfg.Topics...) }
@@ -103,6 +107,9 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	background.Go(func() { r.keepCommitting(stop) })
 
 	err := r.read(ctx)
+	if err != nil && s.failed != nil {
+		s.failed(err) // the batches may not come home before the router stops
+	}
 
 	// The order matters: batches first, then the positions they settled, then the group. Until then the client goes
 	// on with its heartbeats, so that no other member starts on the same records.
@@ -258,7 +265,7 @@ func (r *run) keepCommitting(stop <-chan struct{}) {
 // deliver emits a delivery in batches, waiting for the window before each. The error is that of ctx.
 func (r *run) deliver(ctx context.Context, d *delivery) error {
 	for len(d.records) > 0 {
-		n, size := cut(d.records)
+		n, size := r.source.cut(d.records)
 		if err := r.source.settings.Window.Acquire(ctx, n, size); err != nil {
 			return err
 		}
@@ -278,17 +285,28 @@ func (r *run) deliver(ctx context.Context, d *delivery) error {
 	return nil
 }
 
-// cut returns how many records make the next batch, and their bytes.
-func cut(records []*kgo.Record) (n, size int) {
-	for n < len(records) && n < batchEvents {
+// cut returns how many records make the next batch, and their bytes: no more than the window's bounds, which a larger
+// batch would pass when nothing else is in flight.
+func (s *Source) cut(records []*kgo.Record) (n, size int) {
+	maxEvents, maxBytes := s.settings.Window.Bounds()
+	maxEvents, maxBytes = atMost(maxEvents, batchEvents), atMost(maxBytes, batchBytes)
+	for n < len(records) && n < maxEvents {
 		next := recordSize(records[n])
-		if n > 0 && size+next > batchBytes {
+		if n > 0 && size+next > maxBytes {
 			break
 		}
 		size += next
 		n++
 	}
 	return n, size
+}
+
+// atMost returns the smaller of a bound and a default; a bound of 0 is none.
+func atMost(bound, def int) int {
+	if bound == 0 {
+		return def
+	}
+	return min(bound, def)
 }
 
 // decode makes an event of a record, whatever it takes: there is no way around the pipeline.

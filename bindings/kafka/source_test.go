@@ -509,16 +509,22 @@ func TestCut(t *testing.T) {
 	for i := range many {
 		many[i] = small
 	}
+	wide, narrow := bindings.NewWindow(0, 0), bindings.NewWindow(3, 25)
 	for _, tc := range []struct {
+		window  *bindings.Window
 		records []*kgo.Record
 		n, size int
 	}{
-		{[]*kgo.Record{big, small}, 1, batchBytes},
-		{[]*kgo.Record{small, big, small}, 1, 10},
-		{[]*kgo.Record{small, small}, 2, 20},
-		{many, batchEvents, 10 * batchEvents},
+		{wide, []*kgo.Record{big, small}, 1, batchBytes},
+		{wide, []*kgo.Record{small, big, small}, 1, 10},
+		{wide, []*kgo.Record{small, small}, 2, 20},
+		{wide, many, batchEvents, 10 * batchEvents},
+		{narrow, many, 2, 20},
+		{bindings.NewWindow(3, 0), many, 3, 30},
+		{narrow, []*kgo.Record{big, small}, 1, batchBytes},
 	} {
-		if n, size := cut(tc.records); n != tc.n || size != tc.size {
+		s := &Source{settings: bindings.SourceSettings{Window: tc.window}}
+		if n, size := s.cut(tc.records); n != tc.n || size != tc.size {
 			t.Errorf("cut %d records: %d of %d bytes, want %d of %d", len(tc.records), n, size, tc.n, tc.size)
 		}
 	}
@@ -532,11 +538,55 @@ func TestComplaint(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{
-		{nil, 0, false}, {errSink, 0, true}, {errSink, time.Second, false}, {errSink, time.Minute, true},
+		{nil, 0, false},
+		{errSink, 0, true},
+		{errSink, time.Second, false},
+		{errSink, time.Minute, true},
 		{errors.New("other"), time.Minute, true},
 	} {
 		if got := c.fresh(tc.err, now.Add(tc.after)); got != tc.want {
 			t.Errorf("%d: %v, want %v", i, got, tc.want)
 		}
+	}
+}
+
+// TestLatestKeepsItsPlace: what "start: latest" has read and not settled is read again after a crash.
+func TestLatestKeepsItsPlace(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, "in"))
+	cfg := SourceConfig{Brokers: c.ListenAddrs(), Topics: bindings.Strings{"in"}, Group: "late", Start: "latest"}
+	open := func() *Source {
+		src, err := NewSource(cfg, settings("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return src
+	}
+	failing := &desk{judge: func(*envelope.Event) error { return errSink }}
+	stop := start(t, open(), failing)
+	eventually(t, "the assignment", func() bool {
+		g := c.GroupInfo("late")
+		return g != nil && g.State == "Stable"
+	})
+	n := 0
+	for ; failing.count() == 0 && n < 200; n++ {
+		produce(t, client(t, c), ceRecord("in", 0, fmt.Sprint("new", n)))
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	first := failing.seen
+	d := &desk{judge: fine}
+	stop = start(t, open(), d)
+	eventually(t, "the same events again", func() bool {
+		for id := range first {
+			if d.times(id) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	if err := stop(); err != nil {
+		t.Fatal(err)
 	}
 }

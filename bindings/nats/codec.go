@@ -2,6 +2,7 @@ package nats
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,6 +54,11 @@ func (d *decoder) read(e *envelope.Event, m *natsgo.Msg, s *bindings.SourceSetti
 		return
 	}
 	media := ""
+	if e.Meta.Stream == "" {
+		// Core NATS knows no positions. Without a name of its own the message would share the id, and with it the
+		// delivery id, of every other one of its subject, and a target that removes duplicates would keep one of them.
+		e.Meta.MessageID = rand.Text()
+	}
 	e.Meta.Headers = e.Meta.Headers[:0]
 	for _, name := range sortedNames(nil, m.Header) {
 		if strings.EqualFold(name, contentType) {

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/template"
 	"github.com/eventrouter/router/envelope"
 )
 
@@ -360,4 +361,27 @@ func describe(e *envelope.Event) string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, " ") + " " + e.ContentType()
+}
+
+// Messages of one core subject have no positions; without names of their own a target that removes duplicates would
+// keep one of them.
+func TestMalformedCoreMessagesHaveNamesOfTheirOwn(t *testing.T) {
+	s := bindings.SourceSettings{Wrap: func(e *envelope.Event) error {
+		e.ID, e.Source, e.Type = string(template.AppendPosition(nil, e)), "/s", "t"
+		return nil
+	}}
+	d, err := newDecoder(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for range 3 {
+		e := new(envelope.Event)
+		e.Meta = envelope.Meta{Transport: transport, Channel: "a.b"}
+		d.read(e, &natsgo.Msg{Subject: "a.b", Data: []byte("no event")}, &s)
+		ids[string(bindings.AppendDeliveryID(nil, "sink", e))] = true
+	}
+	if len(ids) != 3 {
+		t.Errorf("%d delivery ids for 3 messages", len(ids))
+	}
 }

@@ -105,7 +105,7 @@ func TestConformance_SourceCore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bindingtest.Source(t, bindingtest.SourceCase{
 				Features: bindingtest.Features{AtMostOnce: true, HasKeys: true, Ordered: true},
-				Loss:     lossOf(name), Refuses: refusedBy(name), Foreign: suiteForeign,
+				Loss:     lossOf(name), Refuses: refusedBy(name), Foreign: suiteForeign, OnlyGolden: name != "binary",
 				Open: func(t *testing.T) *bindingtest.SourceRig {
 					direct, through, proxy := behindProxy(t, false)
 					writer := client(t, direct)
@@ -176,7 +176,7 @@ func TestConformance_SourceJetStream(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bindingtest.Source(t, bindingtest.SourceCase{
 				Features: bindingtest.Features{Redelivers: true, SettlesIndividually: true, HasKeys: true, Ordered: true},
-				Loss:     lossOf(name), Refuses: refusedBy(name), Foreign: suiteForeign,
+				Loss:     lossOf(name), Refuses: refusedBy(name), Foreign: suiteForeign, OnlyGolden: name != "binary",
 				Open: func(t *testing.T) *bindingtest.SourceRig {
 					direct, through, proxy := behindProxy(t, true)
 					writer := client(t, direct)

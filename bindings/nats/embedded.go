@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -51,6 +52,7 @@ type Embedded struct {
 
 	mu     sync.Mutex // guards what follows
 	srv    *server.Server
+	lock   *os.File
 	closed bool
 }
 
@@ -92,6 +94,10 @@ func (e *Embedded) Close() {
 		e.srv.WaitForShutdown()
 		e.srv = nil
 	}
+	if e.lock != nil {
+		e.lock.Close()
+		e.lock = nil
+	}
 }
 
 func (e *Embedded) start() (*server.Server, error) {
@@ -115,6 +121,13 @@ func (e *Embedded) start() (*server.Server, error) {
 		if o.Host, o.Port, err = splitListen(e.cfg.Listen); err != nil {
 			return nil, bindings.Invalid("listen", "%w", err)
 		}
+	}
+	if e.lock == nil {
+		lock, err := lockStore(e.cfg.Store)
+		if err != nil {
+			return nil, bindings.Missing("store", fmt.Errorf("nats: embedded server: %w", err))
+		}
+		e.lock = lock
 	}
 	srv, err := server.NewServer(o)
 	if err != nil {

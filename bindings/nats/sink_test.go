@@ -386,3 +386,28 @@ func TestEmbeddedConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// Two servers on one store would write the same sequences: one of them loses what it confirmed.
+func TestEmbeddedStoreIsForOneServerOnly(t *testing.T) {
+	dir := t.TempDir()
+	first, err := NewEmbedded(EmbeddedConfig{Store: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := NewEmbedded(EmbeddedConfig{Store: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	err = second.Start()
+	if f, ok := errors.AsType[*bindings.FieldError](err); !ok || !f.Environment || f.Field != "store" || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("the second server started, or says %v", err)
+	}
+	first.Close()
+	if err := second.Start(); err != nil {
+		t.Errorf("the store was not given back: %v", err)
+	}
+}

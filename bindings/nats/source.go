@@ -19,6 +19,22 @@ const transport = "nats"
 // batchEvents is the most events of one batch. Batches are what has gathered, so that this is a bound and no goal.
 const batchEvents = 256
 
+// cut returns how many messages make the next batch: no more than the window's bounds, which a larger batch would pass
+// when nothing else is in flight.
+func (s *Source) cut(msgs []*natsgo.Msg) int {
+	events, bytes := s.settings.Window.Bounds()
+	if events == 0 || events > batchEvents {
+		events = batchEvents
+	}
+	size := 0
+	for i, m := range msgs {
+		if size += m.Size(); i >= events || i > 0 && bytes > 0 && size > bytes {
+			return i
+		}
+	}
+	return len(msgs)
+}
+
 // Source reads from core NATS subjects or from a JetStream stream.
 type Source struct {
 	cfg      SourceConfig

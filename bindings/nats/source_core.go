@@ -143,18 +143,19 @@ func (r *coreReader) run(ctx context.Context, emit func(*bindings.Batch)) {
 // emit hands msgs on once there is room. They have left the client's buffer, so they are emitted even if ctx is done;
 // room comes when the pipeline settles what it has, which it does on every way of stopping.
 func (r *coreReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*bindings.Batch)) {
-	if len(msgs) == 0 {
-		return
+	for len(msgs) > 0 {
+		n := r.cut(msgs)
+		b := r.batch()
+		for _, m := range msgs[:n] {
+			r.decoder.read(r.fill(&b.Batch, m), m, &r.settings)
+		}
+		b.bytes = b.Size()
+		// The context is never done, so there is no error.
+		_ = r.settings.Window.Acquire(context.WithoutCancel(ctx), len(b.Events), b.bytes)
+		r.inFlight.Add(1)
+		emit(&b.Batch)
+		msgs = msgs[n:]
 	}
-	b := r.batch()
-	for _, m := range msgs {
-		r.decoder.read(r.fill(&b.Batch, m), m, &r.settings)
-	}
-	b.bytes = b.Size()
-	// The context is never done, so there is no error.
-	_ = r.settings.Window.Acquire(context.WithoutCancel(ctx), len(b.Events), b.bytes)
-	r.inFlight.Add(1)
-	emit(&b.Batch)
 }
 
 func (r *coreReader) batch() *coreBatch {

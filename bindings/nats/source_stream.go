@@ -189,7 +189,7 @@ func (r *streamReader) loop(ctx context.Context, p *puller, emit func(*bindings.
 // emit hands msgs on in batches, waiting for room. It is false if ctx was done first; the rest is given back then.
 func (r *streamReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*bindings.Batch)) bool {
 	for len(msgs) > 0 {
-		n := min(len(msgs), batchEvents)
+		n := r.cut(msgs)
 		b := r.batch()
 		for _, m := range msgs[:n] {
 			r.add(b, m)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -13,7 +14,7 @@ import (
 )
 
 var (
-	errEarlier = errors.New("sqs: an earlier event of the same message group was not accepted, so this one was not sent")
+	errEarlier = bindings.NotSent(errors.New("sqs: an earlier event of the same message group was not accepted, so this one was not sent"))
 	errMissing = errors.New("the answer does not mention the event")
 )
 
@@ -216,7 +217,7 @@ func (s *Sink) entryError(f *types.BatchResultErrorEntry) error {
 		message = *f.Message
 	}
 	err := s.ref.wrap("send", fmt.Errorf("%s: %s", code, message))
-	if !f.SenderFault || throttled(code) {
+	if !f.SenderFault || throttled(code) || lacksRights(code) {
 		return &bindings.CodeError{Code: code, Err: err}
 	}
 	reason, ok := contentFault(code)
@@ -224,6 +225,12 @@ func (s *Sink) entryError(f *types.BatchResultErrorEntry) error {
 		reason = bindings.ReasonRejected
 	}
 	return bindings.Permanent(reason, code, err)
+}
+
+// lacksRights reports whether an error code is about rights or keys, which an operator mends while the event waits.
+func lacksRights(code string) bool {
+	code = strings.ToLower(code)
+	return strings.HasPrefix(code, "kms") || strings.Contains(code, "accessdenied")
 }
 
 // contentFault reports whether an error code is about what a message holds, so that the same message would fail again.

@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
@@ -24,8 +23,12 @@ func (c *SinkConfig) Validate() error { return nil }
 
 // Sink writes events to a stream.
 type Sink struct {
-	mu  sync.Mutex // guards what follows
-	w   io.Writer
+	w io.Writer
+	// turn holds a token while nobody writes. A write cannot be interrupted: the Send that waits for one leaves when its
+	// context is done, and the write keeps the turn until it ends.
+	turn chan struct{}
+
+	// What follows belongs to whoever has the turn.
 	buf []byte
 	cut bool // the stream may end within a line, because a write failed
 }
@@ -33,18 +36,24 @@ type Sink struct {
 // NewSink returns a sink that writes to w. The program passes os.Stdout; it must also see to it that a closed pipe
 // is an error of the write and not the end of the process (SIGPIPE).
 func NewSink(_ SinkConfig, w io.Writer, _ bindings.SinkSettings) (*Sink, error) {
-	return &Sink{w: w}, nil
+	s := &Sink{w: w, turn: make(chan struct{}, 1)}
+	s.turn <- struct{}{}
+	return s, nil
 }
 
 // maxBuffer bounds the buffer that is kept from one Send to the next.
 const maxBuffer = 1 << 20
 
-// Send writes all events with one write. A write cannot be interrupted: where the reader of a pipe stops, Send waits
-// for it.
+// Send writes all events with one write. Where the reader of a pipe stops, Send returns when ctx is done, and what it
+// wrote is unknown; until the reader goes on, further Sends fail the same way.
 func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	select {
+	case <-s.turn:
+	case <-ctx.Done():
+		return fmt.Errorf("stdout: the reader does not read: %w", ctx.Err())
+	}
 	if err := ctx.Err(); err != nil {
+		s.turn <- struct{}{}
 		return fmt.Errorf("stdout: %w", err)
 	}
 	b := s.buf[:0]
@@ -57,18 +66,30 @@ func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 	if cap(b) <= maxBuffer {
 		s.buf = b
 	}
-	n, err := s.w.Write(b)
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		if n > 0 {
-			s.cut = true
+	return s.write(ctx, b)
+}
+
+// write gives the turn back when the write has ended, which may be after it returned.
+func (s *Sink) write(ctx context.Context, b []byte) error {
+	written := make(chan error, 1)
+	go func() {
+		n, err := s.w.Write(b)
+		if err == nil && n < len(b) {
+			err = io.ErrShortWrite
 		}
-		return fmt.Errorf("stdout: %w", err)
+		s.cut = err != nil && (n > 0 || s.cut)
+		written <- err
+		s.turn <- struct{}{}
+	}()
+	select {
+	case err := <-written:
+		if err != nil {
+			return fmt.Errorf("stdout: %w", err)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stdout: the reader does not read: %w", ctx.Err())
 	}
-	s.cut = false
-	return nil
 }
 
 // appendLine appends an event as one line. In JSON a line break can only stand between tokens, so a blank in its

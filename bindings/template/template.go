@@ -225,8 +225,8 @@ func appendMeta(dst []byte, name string, e *envelope.Event) ([]byte, bool) {
 }
 
 // AppendPosition appends where the event's message stands at its source: topic/partition@offset for Kafka,
-// stream@sequence for JetStream, queue/message-id for SQS, path/request-id for HTTP. A redelivery has the same one,
-// except over core NATS, which has no positions.
+// stream@sequence for JetStream, queue/message-id for SQS, path/request-id for HTTP. A redelivery has the same one. Core
+// NATS has no positions: there it is the subject and, for a message that is no CloudEvent, a random name.
 func AppendPosition(dst []byte, e *envelope.Event) []byte {
 	m := &e.Meta
 	switch {

@@ -90,40 +90,45 @@ func (a *app) printCheck(cfg *config.Config, results []testResult, parts []reach
 		count(len(cfg.Sinks), "sink"), count(len(cfg.Routes), "route"), count(len(results), "test"))
 }
 
-// connect reaches every part at once and says what it found.
+// connect reaches every part at once and says what it found. A part that cannot be made, such as an ingress whose port
+// a running router has, is a finding like any other.
 func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error) {
 	w, err := newWiring(cfg, zap.NewNop(), a.stdout)
 	if err != nil {
 		return nil, configError(err)
 	}
 	defer w.close()
-	s, err := w.settings()
-	if err != nil {
-		return nil, configError(err)
+	var list []reached
+	var parts []any
+	var sinks []pipeline.Sink
+	add := func(name, path string, part any, err error) {
+		r := reached{Part: name, Place: cfg.Pos(path).String(), OK: err == nil}
+		if err != nil {
+			r.Error, part = err.Error(), nil
+		}
+		list, parts = append(list, r), append(parts, part)
 	}
-	type part struct {
-		name, path string
-		part       any
+	for _, name := range cfg.SinkNames() {
+		sink, err := w.sink(name)
+		add("sink "+name, "sinks."+name, sink.Sink, err)
+		if err == nil {
+			sinks = append(sinks, sink)
+		}
 	}
-	var all []part
-	for _, k := range s.Sinks {
-		all = append(all, part{"sink " + k.Name, "sinks." + k.Name, k.Sink})
+	for _, name := range cfg.SourceNames() {
+		src, err := w.source(name)
+		add("source "+name, "sources."+name, src, err)
 	}
-	for _, k := range s.Sources {
-		all = append(all, part{"source " + k.Name, "sources." + k.Name, k.Source})
-	}
-	list := make([]reached, len(all))
 	var wg sync.WaitGroup
-	for i, p := range all {
-		list[i] = reached{Part: p.name, Place: cfg.Pos(p.path).String(), OK: true}
+	for i, part := range parts {
 		wg.Go(func() {
-			if err := readySoon(ctx, p.part, connectLimit); err != nil {
+			if err := readySoon(ctx, part, connectLimit); err != nil {
 				list[i].OK, list[i].Error = false, err.Error()
 			}
 		})
 	}
 	wg.Wait()
-	closeSinks(ctx, s.Sinks)
+	closeSinks(ctx, sinks)
 	return list, nil
 }
 

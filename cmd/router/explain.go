@@ -24,7 +24,9 @@ type explanation struct {
 	Routes    []explainedRoute  `json:"routes"`
 	Legs      []explainedTarget `json:"deliveries"`
 	Unmatched bool              `json:"unmatched"`
-	Policy    string            `json:"unmatched_policy,omitempty"`
+	// Policy is what unmatched says, and DeadLetter what dead_letter does, where that is where the event goes.
+	Policy     string `json:"unmatched_policy,omitempty"`
+	DeadLetter string `json:"dead_letter,omitempty"`
 }
 
 // explainedRoute is what a route thought of the event.
@@ -118,7 +120,9 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.E
 			x.Legs = append(x.Legs, explainedTarget{Sink: "drop"})
 		}
 		if x.Unmatched = r.Unmatched; x.Unmatched {
-			x.Policy = cfg.Unmatched
+			if x.Policy = cfg.Unmatched; x.Policy == "dead_letter" {
+				x.DeadLetter = cfg.DeadLetter
+			}
 		}
 		list = append(list, x)
 	}
@@ -199,7 +203,11 @@ func (p *printer) explanation(x *explanation, f explainFlags) {
 		}
 	}
 	if x.Unmatched {
-		p.line(2, "no route matches; unmatched: %s", x.Policy)
+		policy := x.Policy
+		if x.DeadLetter != "" {
+			policy += ", which is " + x.DeadLetter
+		}
+		p.line(2, "no route matches; unmatched: %s", policy)
 	}
 	p.targets(x.Legs)
 }

@@ -63,11 +63,16 @@ func hintValue(f *routing.Finding) string {
 	return fmt.Sprintf("%s is %q; it %s", f.Attribute, f.Value, differs)
 }
 
-// hintExpression says whether a CESQL expression would hold if case did not matter.
+// hintExpression looks for the attribute that a CESQL expression failed for, or says that it would hold if case did not
+// matter.
 func hintExpression(f *routing.Finding, e *envelope.Event) string {
 	p, ok := parsePredicate(f.Predicate)
 	if !ok || p.name != "cesql" {
 		return ""
+	}
+	if _, rest, missing := strings.Cut(f.Note, "no attribute "); missing {
+		name, _, _ := strings.Cut(rest, " ")
+		return hintAttribute(strings.TrimRight(name, ",;."), e)
 	}
 	folded := e.Clone()
 	e.Attributes(func(name, text string) bool {

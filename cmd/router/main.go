@@ -112,6 +112,7 @@ func (a *app) root() *cobra.Command {
 		a.diffCommand(),
 		a.graphCommand(),
 		a.schemaCommand(),
+		a.lintCommand(),
 		a.sendCommand(),
 		a.demoCommand(),
 		a.healthCommand(),

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -47,11 +45,9 @@ func (r *reloads) book(err error) {
 	}
 }
 
-// watch reads the configuration again at SIGHUP and when one of its files changes, until ctx is done; the channel is
+// watch reads the configuration again at a hangup and when one of its files changes, until ctx is done; the channel is
 // closed then.
-func (a *app) watch(ctx context.Context, in *instance, paths []string) <-chan struct{} {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
+func (a *app) watch(ctx context.Context, in *instance, paths []string, hangups <-chan os.Signal) <-chan struct{} {
 	files, err := watchFolders(paths)
 	if err != nil {
 		in.log.Warn("the configuration is not watched; send SIGHUP after a change", zap.Error(err))
@@ -59,7 +55,6 @@ func (a *app) watch(ctx context.Context, in *instance, paths []string) <-chan st
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer signal.Stop(hangups)
 		var changes chan fsnotify.Event
 		var troubles chan error
 		if files != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -75,7 +76,10 @@ func TestReloadTakesOverRoutesAndRefusesTheRest(t *testing.T) {
 	}
 	defer in.close()
 	ctx, stop := context.WithCancel(t.Context())
-	watching := a.watch(ctx, in, []string{path})
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	watching := a.watch(ctx, in, []string{path}, hangups)
 	ran := make(chan error, 1)
 	go func() { ran <- in.run(ctx) }()
 	defer func() {

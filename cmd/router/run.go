@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -56,6 +59,9 @@ func (a *app) runRouter(ctx context.Context, paths []string) error {
 		return &codeError{code: exitConfig, err: err}
 	}
 	defer func() { _ = log.Sync() }() // standard error may be a terminal, which cannot be synced
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // from here on, so that none ends the process
+	defer signal.Stop(hangups)
 	limitMemory(log)
 	in, err := a.build(cfg, log)
 	if err != nil {
@@ -63,7 +69,7 @@ func (a *app) runRouter(ctx context.Context, paths []string) error {
 	}
 	defer in.close()
 	watching, stop := context.WithCancel(ctx)
-	reloading := a.watch(watching, in, paths)
+	reloading := a.watch(watching, in, paths, hangups)
 	err = in.run(ctx)
 	stop()
 	<-reloading
@@ -72,6 +78,7 @@ func (a *app) runRouter(ctx context.Context, paths []string) error {
 
 // instance is a router that is built and not yet, or no longer, running.
 type instance struct {
+	// cfg is the configuration whose routes run; a reload replaces it. The wiring keeps the first one.
 	cfg      *config.Config
 	log      *zap.Logger
 	wiring   *wiring
@@ -119,7 +126,8 @@ func (in *instance) run(ctx context.Context) error {
 	defer stopping()
 
 	in.log.Info("router started", zap.String("version", version), zap.String("admin", in.admin.Addr().String()),
-		zap.Int("sources", len(in.cfg.Sources)), zap.Int("sinks", len(in.cfg.Sinks)), zap.Int("routes", len(in.cfg.Routes)))
+		zap.Int("sources", len(in.wiring.cfg.Sources)), zap.Int("sinks", len(in.wiring.cfg.Sinks)),
+		zap.Int("routes", len(in.wiring.cfg.Rules)))
 	err := p.Run(ctx)
 	closeCtx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -133,7 +141,7 @@ func (in *instance) run(ctx context.Context) error {
 }
 
 func (in *instance) listenAdmin() error {
-	address := in.cfg.Admin.Listen
+	address := in.wiring.cfg.Admin.Listen
 	if address == "" {
 		address = defaultAdmin
 	}
@@ -142,7 +150,7 @@ func (in *instance) listenAdmin() error {
 		Health: in.pipeline.Health, Ledger: in.pipeline.Ledger, Reloads: in.reloads.figures, Version: version, Log: in.log,
 	})
 	if err != nil {
-		return &codeError{code: exitEnvironment, err: fmt.Errorf("%s: admin.listen: %w", in.cfg.Pos("admin.listen"), err)}
+		return &codeError{code: exitEnvironment, err: fmt.Errorf("%s: admin.listen: %w", in.wiring.cfg.Pos("admin.listen"), err)}
 	}
 	return nil
 }

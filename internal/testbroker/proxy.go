@@ -15,7 +15,7 @@ type Proxy struct {
 	closed chan struct{}
 	wg     sync.WaitGroup
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex   // guards what follows
 	ln    net.Listener // nil while cut
 	mode  mode
 	lose  int // answers to lose yet

@@ -37,8 +37,8 @@ func kills(t *testing.T) int {
 		return 2
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("ROUTER_TEST_KILLS is %q, want a number from 1 on", text)
+	if err != nil || n < 1 || n > 100 {
+		t.Fatalf("ROUTER_TEST_KILLS is %q, want a number from 1 to 100", text)
 	}
 	return n
 }

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/eventrouter/router/internal/config"
+)
+
+func TestDiffWithEvents(t *testing.T) {
+	after := strings.NewReplacer("tier: gold", "tier: silver", "gte: 100", "gte: 200", "to: screen", "to: [screen, archive]").Replace(shop)
+	events := strings.Join([]string{
+		paidEvent,
+		strings.Replace(paidEvent, `"id":"1"`, `"id":"2"`, 1),
+		`{"specversion":"1.0","id":"3","source":"/s","type":"t","data":{"order":{"total":150}}}`,
+		`{"specversion":"1.0","id":"4","source":"/s","type":"t","data":{"order":{"total":250}}}`,
+		`{"specversion":"1.0","id":"5","source":"/s","type":"com.acme.x","tier":"gold"}`,
+	}, "\n")
+	workspace(t, map[string]string{"old.yaml": shop, "new/a.yaml": after, "events.jsonl": events, "folder/a.json": "[" + paidEvent + "]"})
+	r := command(t, "diff", "old.yaml", "new", "--events", "events.jsonl")
+	if r.code != exitFine {
+		t.Errorf("exit %d: without --fail-on-change it only tells", r.code)
+	}
+	wants(t, r, "4 of 5 events moved",
+		`2 events: bus {region: null, tier: "gold"}, billing {region: null, tier: "gold"} -> bus {region: null, tier: "silver"}, billing {region: null, tier: "silver"}`,
+		"1 event: archive -> unmatched (dead_letter)", "3:3  type t  source /s", "1 event: screen -> screen, archive")
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"old.yaml", "new", "--events", "events.jsonl", "--fail-on-change"}, exitFailed, "4 of 5 events moved"},
+		{[]string{"old.yaml", "new", "--events", "events.jsonl", "--from", "hooks"}, exitFine, "2 of 5 events moved"},
+		{[]string{"old.yaml", "new", "--events", "folder", "--fail-on-change"}, exitFailed, "1 of 1 event moved"},
+		{[]string{"old.yaml", "old.yaml", "--events", "events.jsonl", "--fail-on-change"}, exitFine, "0 of 5 events moved"},
+		{[]string{"old.yaml", "none.yaml"}, exitEnvironment, "none.yaml: no such file"},
+		{[]string{"old.yaml", "new", "--events", "none.json"}, exitEnvironment, "none.json: no such file"},
+		{[]string{"old.yaml", "new", "--from", "order"}, exitConfig, `did you mean "orders"?`},
+		{[]string{"old.yaml"}, exitConfig, "accepts 2 arg"},
+	} {
+		r := command(t, append([]string{"diff"}, c.args...)...)
+		if r.code != c.code {
+			t.Errorf("%v: exit %d, want %d: %s", c.args, r.code, c.code, r.all())
+		}
+		wants(t, r, c.want)
+	}
+}
+
+// TestDiffJSON holds the report that programs read.
+func TestDiffJSON(t *testing.T) {
+	file := goldenPath(t, "diff.json")
+	after := strings.NewReplacer("tier: gold", "tier: silver", "name: big", "name: huge", "unmatched: dead_letter", "unmatched: drop",
+		"screen: { stdout: {} }", "screen: { stdout: {}, timeout: 5s }").Replace(shop)
+	workspace(t, map[string]string{"old.yaml": shop, "new.yaml": after, "events.json": paidEvent})
+	r := command(t, "diff", "--json", "old.yaml", "new.yaml", "--events", "events.json")
+	golden(t, file, r.stdout)
+}
+
+// TestDiffWithoutEvents holds for each change of a rule that events made of the rules themselves show it.
+func TestDiffWithoutEvents(t *testing.T) {
+	route := func(when string) string { return strings.Replace(shop, "routes:\n", "routes:\n  - "+when+"\n", 1) }
+	for _, c := range []struct{ before, after string }{
+		{"{ name: r, when: { type: a }, to: bus }", "{ name: r, when: { type: a }, to: archive }"},
+		{"{ name: r, when: { type: a }, to: bus }", "{ name: r, when: { type: b }, to: bus }"},
+		{"{ name: r, when: { type: { prefix: a. } }, to: bus }", "{ name: r, when: { type: { prefix: a.b. } }, to: bus }"},
+		{"{ name: r, when: { type: { suffix: .x } }, to: bus }", "{ name: r, when: { type: { suffix: .y.x } }, to: bus }"},
+		{"{ name: r, when: { type: { glob: 'a.*.c' } }, to: bus }", "{ name: r, when: { type: { glob: 'a.b.c' } }, to: bus }"},
+		{"{ name: r, when: { type: { regex: 'a[0-9]{3}(x|y)+' } }, to: bus }", "{ name: r, when: { type: { regex: 'a[0-9]{4}' } }, to: bus }"},
+		{"{ name: r, when: { level: { gt: 5 } }, to: bus }", "{ name: r, when: { level: { gte: 5 } }, to: bus }"},
+		{"{ name: r, when: { level: { gt: 5, lt: 10 } }, to: bus }", "{ name: r, when: { level: { gt: 5 } }, to: bus }"},
+		{"{ name: r, when: { region: { exists: true } }, to: bus }", "{ name: r, when: { region: eu }, to: bus }"},
+		{"{ name: r, when: { region: { not: eu } }, to: bus }", "{ name: r, when: { region: { not: us } }, to: bus }"},
+		{"{ name: r, when: { region: { equals_ignore_case: eu } }, to: bus }", "{ name: r, when: { region: eu }, to: bus }"},
+		{"{ name: r, when: { data: { a.b: { gt: 5 } } }, to: bus }", "{ name: r, when: { data: { a.b: { gt: 6 } } }, to: bus }"},
+		{"{ name: r, when: { data: { 'a[1].b': x } }, to: bus }", "{ name: r, when: { data: { 'a[1].b': y } }, to: bus }"},
+		{"{ name: r, when: { cesql: \"region = 'eu' AND level > 3\" }, to: bus }", "{ name: r, when: { cesql: \"region = 'us' AND level > 3\" }, to: bus }"},
+		{"{ name: r, when: { any: [{ type: a }, { source: /b }] }, to: bus }", "{ name: r, when: { type: a }, to: bus }"},
+		{"{ name: r, when: { filters: [{ prefix: { type: a } }] }, to: bus }", "{ name: r, when: { filters: [{ prefix: { type: ab } }] }, to: bus }"},
+		{"{ name: r, when: { type: a }, to: bus }", "{ name: r, when: { type: a }, from: orders, to: bus }"},
+		{"{ name: r, when: { type: a }, to: bus, set: { x: '1' } }", "{ name: r, when: { type: a }, to: bus, set: { x: '2' } }"},
+		{"{ name: r, when: { type: com.acme.paid }, to: bus }", "{ name: r, when: { type: com.acme.paid }, to: bus, stop: true }"},
+		{"{ when: { type: a }, to: bus }", "{ when: { type: a }, to: archive }"},
+	} {
+		workspace(t, map[string]string{"old.yaml": route(c.before), "new.yaml": route(c.after)})
+		r := command(t, "diff", "old.yaml", "new.yaml", "--json", "--fail-on-change")
+		d := decoded(t, r.stdout)["difference"].(map[string]any)
+		if r.code != exitFailed || d["moved"] == 0.0 || d["synthesised"] != true || len(d["rules"].([]any)) == 0 {
+			t.Errorf("%s -> %s: exit %d, moved %v of %v, rules %v", c.before, c.after, r.code, d["moved"], d["events"], d["rules"])
+		}
+	}
+}
+
+func TestDiffOfRules(t *testing.T) {
+	after := strings.NewReplacer("name: big", "name: huge", "region: [eu, us]", "region: [us, eu]", "type: com.acme.paid, ", "",
+		"  screen:", "  extra: { stdout: {} }\n  screen:").Replace(shop) +
+		"retry: { max: 1m }\n"
+	workspace(t, map[string]string{"old.yaml": shop, "new.yaml": after, "reordered.yaml": swapped(shop)})
+	r := command(t, "diff", "old.yaml", "new.yaml")
+	wants(t, r, "- route big  {when: {data: {order.total: {gte: 100}}}, to: [archive]}  old.yaml:17:5",
+		"+ route huge  {when: {data: {order.total: {gte: 100}}}, to: [archive]}  new.yaml:18:5",
+		"~ route paid  new.yaml:13:5", "    - {from: [orders], when: {region: [eu, us], type: com.acme.paid}", "    + {from: [orders], when: {region: [eu, us]}", "+ sink extra")
+	wants(t, command(t, "diff", "old.yaml", "reordered.yaml"), "~ the order of the routes", "0 of ")
+	if r := command(t, "diff", "old.yaml", "old.yaml", "--fail-on-change"); r.code != exitFine || strings.Count(r.stdout, "\n") != 1 {
+		t.Errorf("a file with itself: exit %d: %s", r.code, r.stdout)
+	}
+}
+
+// swapped changes the order of the last two routes.
+func swapped(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		if strings.Contains(line, "name: big") {
+			lines[i], lines[i+1] = lines[i+1], lines[i]
+			break
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+// TestDiffOfAFileWithItselfIsEmpty holds that for random configurations, for the same text with its keys in another
+// order, and that a rule more is seen.
+func TestDiffOfAFileWithItselfIsEmpty(t *testing.T) {
+	load := func(t *rapid.T, text string) *config.Config {
+		cfg, err := config.Load([]string{"c.yaml"}, memoryEnv(text))
+		if err != nil {
+			t.Skip(err) // rules that contradict themselves are refused
+		}
+		return cfg
+	}
+	compared, moved := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		routes := rapid.SliceOfN(rapid.Custom(randomRoute), 0, 8).Draw(t, "routes")
+		text := func(routes []string) string {
+			var b strings.Builder
+			b.WriteString(strings.SplitAfter(shop, "routes:\n")[0])
+			for i, r := range routes {
+				fmt.Fprintf(&b, "  - { name: r%d, %s }\n", i, r)
+			}
+			b.WriteString("  - { name: last, to: archive }\nunmatched: drop\ndead_letter: dead\n")
+			return b.String()
+		}
+		same := load(t, text(routes))
+		d := diff(same, load(t, text(routes)), nil, true, "")
+		if d.Moved != 0 || len(d.Moves)+len(d.Rules)+len(d.Parts) != 0 || d.Reordered {
+			t.Fatalf("a file differs from itself: %+v\n%s", d, text(routes))
+		}
+		compared += d.Events
+		d = diff(same, load(t, text(append(routes, "when: { subject: only-here }, to: dead"))), nil, true, "")
+		if len(d.Rules) != 1 || d.Rules[0].Change != changeAdded {
+			t.Fatalf("a rule more is not seen: %+v", d)
+		}
+		moved += d.Moved
+	})
+	if compared == 0 || moved == 0 {
+		t.Errorf("%d events compared, %d moved by a rule more: the test tests nothing", compared, moved)
+	}
+}
+
+// randomRoute makes a route without its name.
+func randomRoute(t *rapid.T) string {
+	pick := func(label string, items ...string) string { return rapid.SampledFrom(items).Draw(t, label) }
+	word := func() string { return pick("word", "a", "b", "com.a", "com.b.", "x", "'5'", "é") }
+	matcher := func() string {
+		return pick("matcher", word(), "["+word()+", "+word()+"]", "{ prefix: "+word()+" }", "{ suffix: "+word()+" }",
+			"{ glob: 'a*"+pick("rest", "b", "?c")+"' }", "{ regex: '[a-c]+x?' }", "{ exists: true }", "{ exists: false }",
+			"{ gt: 1, lte: 7 }", "{ not: "+word()+" }", "{ any: [ "+word()+", { prefix: com. } ] }", "{ equals_ignore_case: "+word()+" }")
+	}
+	leaf := func() string {
+		return pick("leaf", "type: ", "source: ", "subject: ", "region: ", "level: ") + matcher()
+	}
+	condition := pick("condition", leaf(), "all: [ { "+leaf()+" }, { "+leaf()+" } ]", "any: [ { "+leaf()+" }, { "+leaf()+" } ]",
+		"not: { "+leaf()+" }", "data: { "+pick("path", "a", "a.b", "'c[0]'")+": "+matcher()+" }",
+		"cesql: \"region = 'eu' AND level > 3\"", "filters: [ { prefix: { type: a } }, { not: { exact: { subject: b } } } ]")
+	route := "when: { " + condition + " }, to: " + pick("to", "bus", "[bus, archive]", "drop", "screen")
+	route += pick("from", "", ", from: orders", ", from: [hooks, orders]")
+	route += pick("set", "", ", set: { tier: gold }", ", set: { subject: '{type}', region: null }", ", set: { time: '{subject}' }")
+	return route + pick("stop", "", "", ", stop: true")
+}
