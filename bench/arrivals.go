@@ -58,7 +58,7 @@ func (a *arrivals) receive(m *natsgo.Msg) {
 }
 
 // await waits until every event has arrived and returns the time from the first to the last of them.
-func (a *arrivals) await(ctx context.Context, exited chan error) (time.Duration, error) {
+func (a *arrivals) await(ctx context.Context) (time.Duration, error) {
 	if a.stream != nil {
 		return a.awaitStream(ctx)
 	}

@@ -49,7 +49,7 @@ func (l *lab) profileRun(ctx context.Context, j job, keys int) error {
 		return err
 	}
 	defer p.kill()
-	span, err := a.await(ctx, p.exited)
+	span, err := a.await(ctx)
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, p.tail())
 	}

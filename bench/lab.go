@@ -175,7 +175,7 @@ func (l *lab) once(ctx context.Context, j job, who string) (result, error) {
 		return result{}, err
 	}
 	defer c.kill()
-	span, err := a.await(ctx, c.exited)
+	span, err := a.await(ctx)
 	if err != nil {
 		return result{}, fmt.Errorf("%w\n%s", err, c.tail())
 	}

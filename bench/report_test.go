@@ -25,8 +25,10 @@ func TestMedian(t *testing.T) {
 // not show in the ratio, and that the order within a round does not matter.
 func TestRatiosCompareWithinARound(t *testing.T) {
 	all := []result{
-		{Round: 1, Who: bare, PerSecond: 100}, {Round: 1, Who: router, PerSecond: 90},
-		{Round: 2, Who: router, PerSecond: 9}, {Round: 2, Who: bare, PerSecond: 10},
+		{Round: 1, Who: bare, PerSecond: 100},
+		{Round: 1, Who: router, PerSecond: 90},
+		{Round: 2, Who: router, PerSecond: 9},
+		{Round: 2, Who: bare, PerSecond: 10},
 	}
 	var out strings.Builder
 	ratios(&out, "speed", column(all, router, perSecond), column(all, bare, perSecond))

@@ -43,8 +43,10 @@ func TestInteger(t *testing.T) {
 func TestString(t *testing.T) {
 	grammar(t, validString,
 		[]string{"", " ", "~", "\u00a0", "é", "\ufdcf", "\ufdf0", "\ufffd", "😀", "\U0010fffd", "\u2028", "\u202e", "\ue000"},
-		[]string{"\x00", "\x1f", "\n", "\x7f", "\u0080", "\u0085", "\u009f", "\ufdd0", "\ufdef", "\ufffe", "\uffff", "\U0001fffe",
-			"\U0010ffff", "\xff", "\xc0\xa0", "\xed\xa0\x80", "a\xe2\x82", "\xf4\x90\x80\x80"})
+		[]string{
+			"\x00", "\x1f", "\n", "\x7f", "\u0080", "\u0085", "\u009f", "\ufdd0", "\ufdef", "\ufffe", "\uffff", "\U0001fffe",
+			"\U0010ffff", "\xff", "\xc0\xa0", "\xed\xa0\x80", "a\xe2\x82", "\xf4\x90\x80\x80",
+		})
 }
 
 // TestString_EveryByte puts every byte at every place of a longer text, where several bytes are looked at in one go.
@@ -119,25 +121,35 @@ func TestAbsoluteURI(t *testing.T) {
 
 func TestMediaType(t *testing.T) {
 	grammar(t, validMediaType,
-		[]string{"a/b", "text/plain; charset=utf-8", `text/plain; charset="utf-8"`, "TEXT/Plain", "a/b;", "a/b ; c", "a/b;c=", "a/b; c=1; c=1",
-			"application/vnd.a.b-c.v1+json", "*/*"},
+		[]string{
+			"a/b", "text/plain; charset=utf-8", `text/plain; charset="utf-8"`, "TEXT/Plain", "a/b;", "a/b ; c", "a/b;c=", "a/b; c=1; c=1",
+			"application/vnd.a.b-c.v1+json", "*/*",
+		},
 		[]string{"", "xyz", "a/", "/b", "/", "a/b/c", "a b/c", " a/b", "a/b c", "text/plain\n", "a/b; c=\x00", "é/b"})
 }
 
 func TestIsJSON(t *testing.T) {
 	grammar(t, IsJSON,
-		[]string{"application/json", "text/json", "foo/json", "Application/JSON; Charset=UTF-8", "application/vnd.a.b-c.v1+json", "a/b+JSON ;x",
-			"application/cloudevents-batch+json", " application/json "},
-		[]string{"", "json", "/json", "application/json-seq", "application/x-ndjson", "application/jsonp", "application/json+gzip", "a/+json",
-			"text/plain; a=b/json", "application/jsonx", "application/xml"})
+		[]string{
+			"application/json", "text/json", "foo/json", "Application/JSON; Charset=UTF-8", "application/vnd.a.b-c.v1+json", "a/b+JSON ;x",
+			"application/cloudevents-batch+json", " application/json ",
+		},
+		[]string{
+			"", "json", "/json", "application/json-seq", "application/x-ndjson", "application/jsonp", "application/json+gzip", "a/+json",
+			"text/plain; a=b/json", "application/jsonx", "application/xml",
+		})
 }
 
 func TestIsText(t *testing.T) {
 	grammar(t, isText,
-		[]string{"text/plain", "TEXT/csv", "application/xml", "image/svg+xml", "text/html; charset=UTF-8", `a/b+xml; charset="us-ascii"`,
-			"text/plain; format=flowed; charset=utf-8"},
-		[]string{"", "text", "application/octet-stream", "text/plain; charset=iso-8859-1", `application/xml; charset="utf-16"`,
-			`text/plain; x="a;charset=utf-8"; charset=latin1`})
+		[]string{
+			"text/plain", "TEXT/csv", "application/xml", "image/svg+xml", "text/html; charset=UTF-8", `a/b+xml; charset="us-ascii"`,
+			"text/plain; format=flowed; charset=utf-8",
+		},
+		[]string{
+			"", "text", "application/octet-stream", "text/plain; charset=iso-8859-1", `application/xml; charset="utf-16"`,
+			`text/plain; x="a;charset=utf-8"; charset=latin1`,
+		})
 }
 
 func TestDetectStructured(t *testing.T) {

@@ -97,22 +97,32 @@ func TestVectorsA_Data(t *testing.T) {
 		{"A14 foo", `"datacontenttype":"foo/json","data":1`, "foo/json", `1`},
 		{"A14 case", `"datacontenttype":"Application/JSON; Charset=UTF-8","data":1`, "Application/JSON; Charset=UTF-8", `1`},
 		{"A16", `"datacontenttype":"application/xml","data":"<a/>"`, "application/xml", `<a/>`},
-		{"A18", `"data":{"n":12345678901234567890,"f":1.0,"e":1e2}`, "application/json",
-			`{"n":12345678901234567890,"f":1.0,"e":1e2}`},
+		{
+			"A18", `"data":{"n":12345678901234567890,"f":1.0,"e":1e2}`, "application/json",
+			`{"n":12345678901234567890,"f":1.0,"e":1e2}`,
+		},
 		{"A19 order and duplicates", `"data":{"b":1,"a":2,"a":3}`, "application/json", `{"b":1,"a":2,"a":3}`},
 		{"A19 angle brackets", `"data":"<&>"`, "application/json", `"<&>"`},
-		{"A19 spacing", `"data": { "a" : [ 1 , 2 ] , "s":"  spaced " } `, "application/json",
-			`{ "a" : [ 1 , 2 ] , "s":"  spaced " }`},
+		{
+			"A19 spacing", `"data": { "a" : [ 1 , 2 ] , "s":"  spaced " } `, "application/json",
+			`{ "a" : [ 1 , 2 ] , "s":"  spaced " }`,
+		},
 		{"data_base64 null is absent", `"data_base64":null,"data":1`, "application/json", `1`},
 		{"empty data_base64 is present", `"data_base64":""`, "", ``},
 		{"empty text is present", `"datacontenttype":"text/plain","data":""`, "text/plain", ``},
 		{"data before its content type", `"data":"a\u00e9\n","datacontenttype":"text/plain"`, "text/plain", "aé\n"},
-		{"nested event", `"datacontenttype":"application/cloudevents+json","data":` + doc(""),
-			"application/cloudevents+json", doc("")},
-		{"64 levels", `"data":` + strings.Repeat("[", 64) + strings.Repeat("]", 64), "application/json",
-			strings.Repeat("[", 64) + strings.Repeat("]", 64)},
-		{"brackets in strings are no levels", `"data":["` + strings.Repeat(`[\"{`, 100) + `"]`, "application/json",
-			`["` + strings.Repeat(`[\"{`, 100) + `"]`},
+		{
+			"nested event", `"datacontenttype":"application/cloudevents+json","data":` + doc(""),
+			"application/cloudevents+json", doc(""),
+		},
+		{
+			"64 levels", `"data":` + strings.Repeat("[", 64) + strings.Repeat("]", 64), "application/json",
+			strings.Repeat("[", 64) + strings.Repeat("]", 64),
+		},
+		{
+			"brackets in strings are no levels", `"data":["` + strings.Repeat(`[\"{`, 100) + `"]`, "application/json",
+			`["` + strings.Repeat(`[\"{`, 100) + `"]`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := accepted(t, doc(c.members))
@@ -335,36 +345,56 @@ func TestVectorsA_Encode(t *testing.T) {
 		in   *Event
 		want string
 	}{
-		{"A15", binaryEvent("application/json+gzip", []byte{0x1f, 0x8b}),
-			`,"datacontenttype":"application/json+gzip","data_base64":"H4s="}`},
+		{
+			"A15", binaryEvent("application/json+gzip", []byte{0x1f, 0x8b}),
+			`,"datacontenttype":"application/json+gzip","data_base64":"H4s="}`,
+		},
 		{"A16", binaryEvent("application/xml", []byte("<a/>")), `,"datacontenttype":"application/xml","data":"<a/>"}`},
-		{"A44", binaryEvent("application/json", []byte("hello")),
-			`,"datacontenttype":"application/json","data_base64":"aGVsbG8="}`},
-		{"A44 not UTF-8", binaryEvent("application/json", []byte("\"\xff\"")),
-			`,"datacontenttype":"application/json","data_base64":"Iv8i"}`},
+		{
+			"A44", binaryEvent("application/json", []byte("hello")),
+			`,"datacontenttype":"application/json","data_base64":"aGVsbG8="}`,
+		},
+		{
+			"A44 not UTF-8", binaryEvent("application/json", []byte("\"\xff\"")),
+			`,"datacontenttype":"application/json","data_base64":"Iv8i"}`,
+		},
 		{"A45", binaryEvent("text/plain", []byte("\xff\xfe")), `,"datacontenttype":"text/plain","data_base64":"//4="}`},
 		{"A47", binaryEvent("", []byte("hello")), `,"data_base64":"aGVsbG8="}`},
 		{"no data", binaryEvent("application/json", nil), `,"datacontenttype":"application/json"}`},
 		{"empty text", binaryEvent("text/plain", []byte{}), `,"datacontenttype":"text/plain","data":""}`},
 		{"empty JSON", binaryEvent("application/json", []byte{}), `,"datacontenttype":"application/json","data_base64":""}`},
 		{"empty unknown", binaryEvent("", []byte{}), `,"data_base64":""}`},
-		{"latin1", binaryEvent("text/plain; charset=iso-8859-1", []byte("abc")),
-			`,"datacontenttype":"text/plain; charset=iso-8859-1","data_base64":"YWJj"}`},
-		{"us-ascii", binaryEvent(`text/csv; charset="US-ASCII"`, []byte("a,b")),
-			`,"datacontenttype":"text/csv; charset=\"US-ASCII\"","data":"a,b"}`},
+		{
+			"latin1", binaryEvent("text/plain; charset=iso-8859-1", []byte("abc")),
+			`,"datacontenttype":"text/plain; charset=iso-8859-1","data_base64":"YWJj"}`,
+		},
+		{
+			"us-ascii", binaryEvent(`text/csv; charset="US-ASCII"`, []byte("a,b")),
+			`,"datacontenttype":"text/csv; charset=\"US-ASCII\"","data":"a,b"}`,
+		},
 		{"+xml", binaryEvent("image/svg+xml", []byte("<svg/>")), `,"datacontenttype":"image/svg+xml","data":"<svg/>"}`},
-		{"JSON keeps its text", binaryEvent("application/json", []byte(" {\"b\":1, \"a\":\"<&>\",\"a\":1.0}\n")),
-			`,"datacontenttype":"application/json","data":{"b":1, "a":"<&>","a":1.0}}`},
-		{"trailing bytes are not JSON", binaryEvent("application/json", []byte("1 2")),
-			`,"datacontenttype":"application/json","data_base64":"MSAy"}`},
-		{"too deep to be read back", binaryEvent("application/json", []byte(strings.Repeat("[", 65)+strings.Repeat("]", 65))),
+		{
+			"JSON keeps its text", binaryEvent("application/json", []byte(" {\"b\":1, \"a\":\"<&>\",\"a\":1.0}\n")),
+			`,"datacontenttype":"application/json","data":{"b":1, "a":"<&>","a":1.0}}`,
+		},
+		{
+			"trailing bytes are not JSON", binaryEvent("application/json", []byte("1 2")),
+			`,"datacontenttype":"application/json","data_base64":"MSAy"}`,
+		},
+		{
+			"too deep to be read back", binaryEvent("application/json", []byte(strings.Repeat("[", 65)+strings.Repeat("]", 65))),
 			`,"datacontenttype":"application/json","data_base64":"` +
-				base64.StdEncoding.EncodeToString([]byte(strings.Repeat("[", 65)+strings.Repeat("]", 65))) + `"}`},
-		{"implied JSON becomes explicit", &Event{ID: "1", Source: "/s", Type: "t", Data: []byte("1"), DataKind: DataJSON},
-			`,"datacontenttype":"application/json","data":1}`},
+				base64.StdEncoding.EncodeToString([]byte(strings.Repeat("[", 65)+strings.Repeat("]", 65))) + `"}`,
+		},
+		{
+			"implied JSON becomes explicit", &Event{ID: "1", Source: "/s", Type: "t", Data: []byte("1"), DataKind: DataJSON},
+			`,"datacontenttype":"application/json","data":1}`,
+		},
 		{"implied JSON without data stays unset", &Event{ID: "1", Source: "/s", Type: "t", DataKind: DataJSON}, `}`},
-		{"text is escaped no more than needed", binaryEvent("text/plain", []byte("a\"\\\n\u2028<>é\x00")),
-			`,"datacontenttype":"text/plain","data":"a\"\\\n` + "\u2028" + `<>é\u0000"}`},
+		{
+			"text is escaped no more than needed", binaryEvent("text/plain", []byte("a\"\\\n\u2028<>é\x00")),
+			`,"datacontenttype":"text/plain","data":"a\"\\\n` + "\u2028" + `<>é\u0000"}`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := string(AppendJSON(nil, c.in)); got != head+c.want {

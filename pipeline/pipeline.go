@@ -81,6 +81,8 @@ type Sink struct {
 	Retry Retry
 	// DeadLetter is what becomes of events that failed for good.
 	DeadLetter Policy
+	// Expired is what becomes of events whose expirytime has passed; by default they are delivered.
+	Expired Expired
 }
 
 // Settings is what a pipeline is made of.

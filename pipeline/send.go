@@ -33,7 +33,10 @@ func (s *shard) work(ctx context.Context) {
 		}
 		wakeAt := s.cut(now)
 		if len(s.batch) > 0 {
-			s.settle(ctx, s.send(ctx))
+			s.expire(time.Now())
+			if len(s.batch) > 0 {
+				s.settle(ctx, s.send(ctx))
+			}
 			continue
 		}
 		if closed && !s.pending() {

@@ -40,8 +40,8 @@ type stats struct {
 	policy      sinkCounts
 	deadLetters atomic.Int64
 
-	// unmatched and dead count what the policies of those names dropped; they are entries of drops.
-	unmatched, dead *atomic.Int64
+	// unmatched, dead and expired count what the policies of those names dropped; they are entries of drops.
+	unmatched, dead, expired *atomic.Int64
 
 	mu     sync.Mutex // guards the maps; their values are atomic
 	routes map[string]*atomic.Int64
@@ -54,7 +54,7 @@ func newStats(s Settings) *stats {
 		sources: make([]sourceCounts, len(s.Sources)), sinks: make([]sinkCounts, len(s.Sinks)),
 		routes: map[string]*atomic.Int64{}, drops: map[string]*atomic.Int64{},
 	}
-	st.unmatched, st.dead = st.drop("unmatched"), st.drop("dead_letter")
+	st.unmatched, st.dead, st.expired = st.drop("unmatched"), st.drop("dead_letter"), st.drop("expired")
 	for _, src := range s.Sources {
 		st.sourceNames = append(st.sourceNames, src.Name)
 	}
@@ -140,7 +140,7 @@ type RouteFigures struct {
 	Matched int64  `json:"matched"`
 }
 
-// Ledger is the balance of a pipeline. Drops are counted by the policy that dropped: "unmatched", "dead_letter" or
+// Ledger is the balance of a pipeline. Drops are counted by the policy that dropped: "unmatched", "dead_letter", "expired" or
 // "route NAME".
 type Ledger struct {
 	Sources  []SourceFigures  `json:"sources"`

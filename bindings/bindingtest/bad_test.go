@@ -59,7 +59,7 @@ func (s *badSource) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	outer := emit
 	switch s.violation {
 	case "greedy":
-		s.MemorySource.Window = bindings.NewWindow(0, 0)
+		s.Window = bindings.NewWindow(0, 0)
 	case "leaky":
 		go func() { select {} }()
 	case "changing":

@@ -189,8 +189,7 @@ func headerError(name string, err error) error {
 
 // rule returns what err says without the attribute's name.
 func rule(err error) string {
-	var ae *envelope.AttributeError
-	if errors.As(err, &ae) {
+	if ae, ok := errors.AsType[*envelope.AttributeError](err); ok {
 		return ae.Rule
 	}
 	return err.Error()

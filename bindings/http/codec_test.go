@@ -77,10 +77,9 @@ func TestDecodeVectors(t *testing.T) {
 			d := decoder{coding: tt.coding}
 			var e envelope.Event
 			err := d.decode(&e, message{headerOf(tt.header), []byte(tt.body)})
-			var unsupported *unsupportedError
 			switch {
 			case tt.fail == "415":
-				if !errors.As(err, &unsupported) {
+				if _, ok := errors.AsType[*unsupportedError](err); !ok {
 					t.Fatalf("got %v, want an unsupported format", err)
 				}
 				return

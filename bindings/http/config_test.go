@@ -20,8 +20,7 @@ func fields(err error) string {
 		}
 		return strings.Join(out, " ")
 	}
-	var f *bindings.FieldError
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*bindings.FieldError](err); ok {
 		return f.Field
 	}
 	return ""

@@ -62,7 +62,7 @@ func reach(ctx context.Context, opts []kgo.Opt, topics ...string) error {
 	req.Topics = []kmsg.MetadataRequestTopic{} // none; nil would mean all
 	for _, topic := range topics {
 		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = kmsg.StringPtr(topic)
+		t.Topic = new(topic)
 		req.Topics = append(req.Topics, t)
 	}
 	resp, err := req.RequestWith(ctx, cl)
@@ -116,7 +116,7 @@ func (t *trouble) explain(err error) error {
 	if t.last == nil {
 		return err
 	}
-	return fmt.Errorf("%w (%v)", err, t.last) // not wrapped: it must not decide the class
+	return fmt.Errorf("%w (%s)", err, t.last.Error()) // not wrapped: it must not decide the class
 }
 
 // forget drops what the client has got over.

@@ -15,7 +15,7 @@ import (
 
 const (
 	// commitEvery is how often settled positions are stored: what a crash delivers twice at most, beside the window.
-	commitEvery = time.Second
+	commitEvery = 250 * time.Millisecond
 	// commitWithin bounds one commit; the next one carries the same positions and newer ones.
 	commitWithin = 10 * time.Second
 	// drainWithin bounds how long a revocation waits for batches in the pipeline. It holds up the whole group, so it

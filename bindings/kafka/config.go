@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -157,10 +158,8 @@ func oneOf(field, value string, allowed ...string) error {
 	if value == "" {
 		return nil
 	}
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
+	if slices.Contains(allowed, value) {
+		return nil
 	}
 	return bindings.Invalid(field, "%q is not one of %s", value, strings.Join(allowed, ", "))
 }
@@ -168,11 +167,11 @@ func oneOf(field, value string, allowed ...string) error {
 // checkTopic applies the brokers' own rule for topic names.
 func checkTopic(name string) error {
 	if name == "" || len(name) > 249 || name == "." || name == ".." {
-		return fmt.Errorf("%q is not a topic name: 1 to 249 characters, not . or ..", name)
+		return fmt.Errorf("%q is not a topic name, which has 1 to 249 characters and is neither one dot nor two", name)
 	}
 	for i := range len(name) {
 		c := name[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-') {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
 			return fmt.Errorf("%q is not a topic name: letters, digits, '.', '_' and '-' only", name)
 		}
 	}

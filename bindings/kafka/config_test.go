@@ -23,8 +23,7 @@ func fields(err error) []string {
 			}
 			return
 		}
-		var f *bindings.FieldError
-		if errors.As(err, &f) {
+		if f, ok := errors.AsType[*bindings.FieldError](err); ok {
 			all = append(all, f.Field)
 		}
 	}

@@ -277,8 +277,7 @@ func refusal(err error) bindings.Reason {
 
 // classify says what a failure means to the pipeline. Whatever is not listed may pass, so it is transient.
 func classify(topic string, err error) error {
-	var permanent *bindings.PermanentError
-	if errors.As(err, &permanent) {
+	if _, ok := errors.AsType[*bindings.PermanentError](err); ok {
 		return err // from encoding
 	}
 	if errors.Is(err, errHeld) {

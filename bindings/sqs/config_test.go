@@ -132,7 +132,7 @@ func TestConstructorsRefuse(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	for n, want := range map[int]int{0: 1, 1: 1, 2: 2, 5: 16, 9: 256, 10: 300, 1000: 300} {
 		if got := backoff(n, time.Second, 5*time.Minute); got != time.Duration(want)*time.Second {
-			t.Errorf("backoff(%d) = %v, want %vs", n, got, int(want))
+			t.Errorf("backoff(%d) = %v, want %vs", n, got, want)
 		}
 	}
 }

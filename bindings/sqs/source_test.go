@@ -91,8 +91,7 @@ func TestSourceRefusesWhatIsNoEvent(t *testing.T) {
 			for _, d := range h.deliveries() {
 				e := d.event
 				line := e.Source + " " + e.DataContentType + " " + string(e.Data[:min(5, len(e.Data))])
-				var permanent *bindings.PermanentError
-				if errors.As(e.Malformed, &permanent) {
+				if permanent, ok := errors.AsType[*bindings.PermanentError](e.Malformed); ok {
 					line += " " + string(permanent.Reason)
 				} else if e.Malformed != nil {
 					line += " malformed"

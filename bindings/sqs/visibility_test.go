@@ -37,7 +37,7 @@ func FuzzJudge(f *testing.F) {
 			if got, want := verdicts[i] == done, listed && !refusal; got != want {
 				t.Errorf("entry %d of %d, successful %q, failed %q: done = %v, want %v", i, n, good, failed, got, want)
 			}
-			if verdicts[i] == refused && !(refusal && sender) {
+			if verdicts[i] == refused && (!refusal || !sender) {
 				t.Errorf("entry %d is refused and was not listed as the sender's fault", i)
 			}
 		}

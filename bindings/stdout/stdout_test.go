@@ -90,8 +90,7 @@ func TestSendReportsClosedPipe(t *testing.T) {
 	if !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("got %v, want EPIPE", err)
 	}
-	var permanent *bindings.PermanentError
-	if errors.As(err, &permanent) {
+	if _, ok := errors.AsType[*bindings.PermanentError](err); ok {
 		t.Error("a closed pipe is not the event's fault")
 	}
 }

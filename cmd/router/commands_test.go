@@ -235,7 +235,7 @@ func TestDemoBalances(t *testing.T) {
 	tally := report["tally"].(map[string]any)
 	sum := 0.0
 	for _, key := range []string{"delivered_billing", "delivered_terminal", "dropped_by_route_debug", "dropped_unmatched"} {
-		if tally[key] == 0.0 {
+		if tally[key] == 0.0 && (key != "delivered_terminal" || tally["sent"].(float64) >= 500) { // one in five hundred is an alert
 			t.Errorf("no event ended as %s", key)
 		}
 		sum += tally[key].(float64)

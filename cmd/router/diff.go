@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -13,7 +12,6 @@ import (
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/sample"
-	"github.com/eventrouter/router/routing"
 )
 
 // maxExamples is how many events a move names.
@@ -132,12 +130,17 @@ func (a *app) reportDiff(d *difference, fail bool) error {
 
 // diff compares two configurations by their rules and by the events, or by events made of the rules.
 func diff(before, after *config.Config, events []sample.Event, synthesised bool, from string) difference {
-	if synthesised {
-		events = synthesise(before.Table, after.Table)
-	}
-	d := difference{Events: len(events), Synthesised: synthesised, Moves: []move{}, Rules: []changedRule{}, Parts: []changedPart{}}
+	d := difference{Synthesised: synthesised, Moves: []move{}, Rules: []changedRule{}, Parts: []changedPart{}}
 	d.compareRules(before, after)
 	d.compareParts(before, after)
+	if synthesised {
+		differ := map[string]bool{}
+		for _, r := range d.Rules {
+			differ[r.Name] = true
+		}
+		events = synthesise(differ, before.Table, after.Table)
+	}
+	d.Events = len(events)
 	sources := []string{from}
 	if from == "" {
 		sources = commonSources(before, after)
@@ -233,117 +236,4 @@ func (j *judge) outcome(source string, s sample.Event) outcome {
 		o.Set = copies
 	}
 	return o
-}
-
-// changedRule is a rule that was added, removed or changed; Before or After is empty for the first two.
-type changedRule struct {
-	Name   string `json:"name"`
-	Change string `json:"change"`
-	Place  string `json:"place"`
-	Before string `json:"before,omitempty"`
-	After  string `json:"after,omitempty"`
-}
-
-// changedPart is a source, a sink or a policy that was added, removed or changed.
-type changedPart struct {
-	Part   string `json:"part"`
-	Change string `json:"change"`
-	Before string `json:"before,omitempty"`
-	After  string `json:"after,omitempty"`
-}
-
-// The words of Change.
-const (
-	changeAdded   = "added"
-	changeRemoved = "removed"
-	changeChanged = "changed"
-)
-
-// printedRule is a rule with what it is known by and its text.
-type printedRule struct {
-	key, text string
-	rule      *routing.Rule
-}
-
-// printRules prints rules. One without a name of its own is known by its text, because its number moves.
-func printRules(rules []routing.Rule) []printedRule {
-	printed := make([]printedRule, len(rules))
-	for i := range rules {
-		r := &rules[i]
-		p := printedRule{key: "name " + r.Name, text: ruleText(r), rule: r}
-		if r.Name == fmt.Sprintf("route-%d", i+1) {
-			p.key = "text " + p.text
-		}
-		printed[i] = p
-	}
-	return printed
-}
-
-// ruleText is a rule in the syntax of the file, in a canonical form and without its name.
-func ruleText(r *routing.Rule) string {
-	var fields []string
-	field := func(key, value string) { fields = append(fields, key+": "+value) }
-	list := func(names []string) string {
-		return "[" + strings.Join(slices.Sorted(slices.Values(names)), ", ") + "]"
-	}
-	if r.From != nil {
-		field("from", list(r.From))
-	}
-	if r.When != nil {
-		field("when", r.When.String())
-	}
-	if r.Drop {
-		field("to", "drop")
-	} else {
-		field("to", list(r.To))
-	}
-	if r.Stop {
-		field("stop", "true")
-	}
-	if len(r.Set) > 0 {
-		set := map[string]string{}
-		for _, a := range r.Set {
-			set[a.Name] = fmt.Sprintf("%q", a.Template)
-			if a.Remove {
-				set[a.Name] = "null"
-			}
-		}
-		var parts []string
-		for _, name := range slices.Sorted(maps.Keys(set)) {
-			parts = append(parts, name+": "+set[name])
-		}
-		field("set", "{"+strings.Join(parts, ", ")+"}")
-	}
-	return "{" + strings.Join(fields, ", ") + "}"
-}
-
-func (d *difference) compareRules(before, after *config.Config) {
-	old, now := printRules(before.Rules), printRules(after.Rules)
-	find := func(list []printedRule, key string) *printedRule {
-		if i := slices.IndexFunc(list, func(p printedRule) bool { return p.key == key }); i >= 0 {
-			return &list[i]
-		}
-		return nil
-	}
-	var common []string
-	for _, p := range old {
-		is := find(now, p.key)
-		switch {
-		case is == nil:
-			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeRemoved, p.rule.Pos.String(), p.text, ""})
-			continue
-		case is.text != p.text:
-			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeChanged, is.rule.Pos.String(), p.text, is.text})
-		}
-		common = append(common, p.key)
-	}
-	var kept []string
-	for _, p := range now {
-		if find(old, p.key) == nil {
-			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeAdded, p.rule.Pos.String(), "", p.text})
-		} else {
-			kept = append(kept, p.key)
-		}
-	}
-	d.Reordered = !slices.Equal(common, kept)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -90,6 +91,25 @@ func TestDiffWithoutEvents(t *testing.T) {
 		if r.code != exitFailed || d["moved"] == 0.0 || d["synthesised"] != true || len(d["rules"].([]any)) == 0 {
 			t.Errorf("%s -> %s: exit %d, moved %v of %v, rules %v", c.before, c.after, r.code, d["moved"], d["events"], d["rules"])
 		}
+	}
+}
+
+// TestDiffOfManyRules holds that a rule that changed is looked at however many there are beside it, in bounded time.
+func TestDiffOfManyRules(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(strings.SplitAfter(shop, "routes:\n")[0])
+	for i := range 8000 {
+		fmt.Fprintf(&b, "  - { name: r%d, when: { type: com.acme.t%d, data: { id: %d } }, to: bus }\n", i, i, i)
+	}
+	b.WriteString("unmatched: drop\ndead_letter: dead\n")
+	workspace(t, map[string]string{"old.yaml": b.String(), "new.yaml": strings.Replace(b.String(), "com.acme.t7999,", "com.acme.u7999,", 1)})
+	started := time.Now()
+	d := decoded(t, command(t, "diff", "--json", "old.yaml", "new.yaml").stdout)["difference"].(map[string]any)
+	if d["moved"] == 0.0 || d["events"].(float64) > maxSynthesised+2*maxCandidates {
+		t.Errorf("%v of %v events moved", d["moved"], d["events"])
+	}
+	if took := time.Since(started); took > 30*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 

@@ -156,22 +156,30 @@ func (j *judge) explain(s sample.Event, f explainFlags) explanation {
 			r.StoppedBy = rules[v.StoppedBy].Name
 		}
 		if v.Outcome == routing.Failed && v.Failure != nil {
-			finding := explainFinding(v.Failure, s.Event)
+			finding := explainFinding(v.Failure, s.Event, v.Rule)
 			r.Failed = &finding
 		}
 		for i := range v.Findings {
-			r.Findings = append(r.Findings, explainFinding(&v.Findings[i], s.Event))
+			r.Findings = append(r.Findings, explainFinding(&v.Findings[i], s.Event, v.Rule))
 		}
 		x.Routes = append(x.Routes, r)
 	}
 	return x
 }
 
-func explainFinding(f *routing.Finding, e *envelope.Event) explainedFinding {
-	return explainedFinding{
+// maxHinted is for how many routes hints are looked for, which takes some ten microseconds each: those of a file with
+// a hundred thousand routes would fill no terminal anyway.
+const maxHinted = 2000
+
+func explainFinding(f *routing.Finding, e *envelope.Event, route int) explainedFinding {
+	x := explainedFinding{
 		Place: f.Pos.String(), Predicate: f.Predicate, Attribute: f.Attribute, Value: f.Value, Present: f.Present,
-		Holds: f.Holds, Note: f.Note, Hint: hint(f, e), finding: f,
+		Holds: f.Holds, Note: f.Note, finding: f,
 	}
+	if route < maxHinted {
+		x.Hint = hint(f, e)
+	}
+	return x
 }
 
 func (p *printer) explanation(x *explanation, f explainFlags) {

@@ -167,6 +167,19 @@ func TestExplainFitsTheTerminal(t *testing.T) {
 	}
 }
 
+// TestExplainPrintsNoControlCharacters holds that a payload cannot move the cursor of who explains it.
+func TestExplainPrintsNoControlCharacters(t *testing.T) {
+	workspace(t, map[string]string{"router.yaml": shop})
+	for _, data := range []string{`{"\u001b[2Jx":1}`, `{"order":"\u001b[2J\u0007"}`, `{"order":{"total":"\u001b[2J"}}`, `{"order":{"\u009b2J":1}}`} {
+		event := strings.Replace(paidEvent, `"region":"eu"`, `"data":`+data, 1)
+		r := (&invocation{stdin: event}).run(t, "explain", "--all", "-")
+		wants(t, r, "- big: ")
+		if strings.ContainsAny(r.stdout, "\x1b\x07\u009b") {
+			t.Errorf("%s: control characters in %q", data, r.stdout)
+		}
+	}
+}
+
 func TestWrapCountsNoColours(t *testing.T) {
 	red := style{on: true}.bad("red")
 	for _, c := range []struct {

@@ -10,10 +10,15 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/eventrouter/router/internal/config"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestMain holds that no command leaves a goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // workspace makes a folder with these files the working directory.
 func workspace(t *testing.T, files map[string]string) {

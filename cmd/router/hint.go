@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/eventrouter/router/envelope"
@@ -140,13 +141,16 @@ func hintMember(place, rest, text string, kind envelope.PathKind) string {
 		return place + " is an array with fewer elements"
 	case envelope.PathObject:
 	default:
-		return fmt.Sprintf("%s is %s and has nothing below it", place, shorten(text, 40))
+		return fmt.Sprintf("%s is %s and has nothing below it", place, printable(shorten(text, 40)))
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &members); err != nil || len(members) == 0 {
 		return place + " is an empty object"
 	}
 	all := slices.Sorted(maps.Keys(members))
+	for i := range all {
+		all[i] = printable(shorten(all[i], 40))
+	}
 	step := rest
 	if i := strings.IndexAny(rest, ".["); i > 0 {
 		step = rest[:i]
@@ -185,4 +189,12 @@ func quoteOr(text, empty string) string {
 		return empty
 	}
 	return fmt.Sprintf("%q", text)
+}
+
+// printable quotes a text that a terminal would not print as it is: payloads come from strangers.
+func printable(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
 }

@@ -81,10 +81,13 @@ func (a *app) report(err error, code int) {
 	var problems *config.Problems
 	switch {
 	case a.json && errors.As(err, &problems):
-		a.writeJSON(map[string]any{"ok": false, "exit": code, "problems": problemList(problems.List)})
+		a.writeJSON(map[string]any{"ok": false, "exit": code, "problems": problemList(problems.List), "warnings": problemList(problems.Warnings)})
 	case a.json:
 		a.writeJSON(map[string]any{"ok": false, "exit": code, "error": err.Error()})
 	case errors.As(err, &problems):
+		for _, w := range problems.Warnings {
+			fmt.Fprintf(a.stderr, "warning: %s\n", w.Error())
+		}
 		fmt.Fprintln(a.stderr, problems.Error())
 		fmt.Fprintf(a.stderr, "%s\n", count(len(problems.List), "problem"))
 	default:

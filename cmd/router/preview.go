@@ -101,8 +101,7 @@ func (t *explainedTarget) refused(err error) {
 
 // refusal is the reason that a dead letter would carry for an error of set or of a sink.
 func refusal(err error) bindings.Reason {
-	var permanent *bindings.PermanentError
-	if errors.As(err, &permanent) {
+	if permanent, ok := errors.AsType[*bindings.PermanentError](err); ok {
 		return permanent.Reason
 	}
 	return bindings.ReasonUnencodable

@@ -18,8 +18,8 @@ import (
 
 // The bounds of synthesis: enough to tell rules apart, and never slow.
 const (
-	maxCandidates  = 12     // values of one attribute or path of a rule
-	maxSynthesised = 50_000 // events in all
+	maxCandidates  = 12   // values of one attribute or path of a rule
+	maxSynthesised = 5000 // events in all
 )
 
 // dimension is an attribute or, with data, a JSON path that rules look at.
@@ -35,13 +35,23 @@ type candidate struct {
 }
 
 // synthesise makes events of the predicates of rules, so that each rule has events that it takes and events that it
-// only just refuses: for each rule one with a fitting value everywhere, and from that one step in each direction.
-func synthesise(tables ...*routing.Table) []sample.Event {
+// only just refuses: for each rule one with a fitting value everywhere, and from that one step in each direction. The
+// rules of the names in first come first, because there is a limit.
+func synthesise(first map[string]bool, tables ...*routing.Table) []sample.Event {
 	s := &synthesiser{seen: map[string]bool{}}
+	blank := &envelope.Event{ID: "1", Source: "/", Type: "t"}
+	var verdicts []routing.Verdict
 	for _, table := range tables {
-		blank := &envelope.Event{ID: "1", Source: "/", Type: "t"}
-		for _, v := range table.ExplainAll(routing.AnySource, blank) {
-			s.rule(v.Findings)
+		verdicts = append(verdicts, table.ExplainAll(routing.AnySource, blank)...)
+	}
+	for _, now := range []bool{true, false} {
+		for i := range verdicts {
+			if len(s.events) >= maxSynthesised {
+				return s.events
+			}
+			if first[verdicts[i].Name] == now {
+				s.rule(verdicts[i].Findings)
+			}
 		}
 	}
 	return s.events
@@ -95,9 +105,6 @@ func add(list []candidate, c candidate) []candidate {
 
 // add makes an event of values, unless no event can have them or there is one already.
 func (s *synthesiser) add(values map[dimension]candidate) {
-	if len(s.events) >= maxSynthesised {
-		return
-	}
 	e := &envelope.Event{ID: "1", Source: "/synthesised", Type: "synthesised"}
 	var payload any
 	for d, c := range values {
@@ -137,9 +144,10 @@ func candidates(n *yaml.Node) []candidate {
 			all = append(all, candidates(item)...)
 		}
 		return all
+	default:
+		c := candidate{n.Value, n.Style == 0 && n.Tag != "!!str"}
+		return []candidate{c, {text: c.text + "x"}}
 	}
-	c := candidate{n.Value, n.Style == 0 && n.Tag != "!!str"}
-	return []candidate{c, {text: c.text + "x"}}
 }
 
 func matcherCandidates(n *yaml.Node) []candidate {

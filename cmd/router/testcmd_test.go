@@ -35,6 +35,15 @@ func TestTestsThatHold(t *testing.T) {
 	wants(t, r, "ok   paid\n", "(a.json)", "(b.http)", "(c.jsonl:2)", "8 passed, 0 failed")
 }
 
+// TestTestJSON holds the report that programs read, with a test that fails and the coverage.
+func TestTestJSON(t *testing.T) {
+	file := goldenPath(t, "test.json")
+	workspace(t, map[string]string{"router.yaml": shop + "tests:\n" +
+		"  - { event: { type: com.Acme.paid, region: eu }, from: orders, goes_to: [bus, billing], name: typo }\n" +
+		"  - { event: { type: com.acme.paid, source: /probe/1 }, goes_to: drop }\n"})
+	golden(t, file, command(t, "test", "--json", "--coverage").stdout)
+}
+
 // TestFailures holds for each sort of expectation that a wrong one fails, and says what was expected and what happened.
 func TestFailures(t *testing.T) {
 	for _, c := range []struct{ test, what, expected, actual string }{

@@ -16,6 +16,7 @@ func verdictLines(v routing.Verdict, rules []routing.Rule, e *envelope.Event) []
 		return []string{fmt.Sprintf("route %s does not listen to this source", v.Name)}
 	case routing.Stopped:
 		return []string{fmt.Sprintf("route %s is not reached: route %s matched and stops", v.Name, rules[v.StoppedBy].Name)}
+	default: // it failed
 	}
 	lines := []string{fmt.Sprintf("route %s: %s", v.Name, findingText(v.Failure, 0))}
 	if h := hint(v.Failure, e); h != "" {

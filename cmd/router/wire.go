@@ -197,6 +197,7 @@ func (w *wiring) sink(name string) (pipeline.Sink, error) {
 		Rate:        float64(c.Rate),
 		Retry:       pipeline.Retry{Initial: retry.Initial, Max: retry.Max, For: retry.For, Attempts: retry.Attempts},
 		DeadLetter:  policy(dead),
+		Expired:     map[string]pipeline.Expired{"drop": pipeline.DropExpired, "dead_letter": pipeline.LetterExpired}[c.Expired],
 	}
 	var err error
 	f, _ := format.ByName(c.Format) // Load has reported unknown names

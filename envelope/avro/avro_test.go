@@ -189,14 +189,16 @@ func TestForeign(t *testing.T) {
 		{name: "large double", data: join(number(5), double(-1e300)), want: "-1e+300"},
 		{name: "string", data: join(number(6), text(`a"b`)), want: `"a\"b"`},
 		{name: "string of text", contentType: "text/plain", data: join(number(6), text(`a"b`)), want: `a"b`},
-		{name: "map", contentType: "application/json", data: join(number(3), record(
-			join(text("n"), number(0)), join(text("t"), number(1), []byte{0}), join(text("d"), number(3), double(2)),
-			join(text("s"), number(4), text("é")), join(text("r"), number(2), record(
-				join(text("n"), number(0)), join(text("b"), number(1), []byte{1}),
-				join(text("m"), number(2), record(join(text("x"), record()))),
-				join(text("l"), number(3), record(record(), record(join(text("k"), number(5), text("v"))))),
-				join(text("d"), number(4), double(0.1)))))),
-			want: `{"n":null,"t":false,"d":2,"s":"é","r":{"n":null,"b":true,"m":{"x":{}},"l":[{},{"k":"v"}],"d":0.1}}`},
+		{
+			name: "map", contentType: "application/json", data: join(number(3), record(
+				join(text("n"), number(0)), join(text("t"), number(1), []byte{0}), join(text("d"), number(3), double(2)),
+				join(text("s"), number(4), text("é")), join(text("r"), number(2), record(
+					join(text("n"), number(0)), join(text("b"), number(1), []byte{1}),
+					join(text("m"), number(2), record(join(text("x"), record()))),
+					join(text("l"), number(3), record(record(), record(join(text("k"), number(5), text("v"))))),
+					join(text("d"), number(4), double(0.1)))))),
+			want: `{"n":null,"t":false,"d":2,"s":"é","r":{"n":null,"b":true,"m":{"x":{}},"l":[{},{"k":"v"}],"d":0.1}}`,
+		},
 		{name: "array", data: join(number(4), record(record(), record())), want: `[{},{}]`},
 		{name: "array in blocks", data: join(number(4), number(-1), number(1), record(), number(1), record(), number(0)), want: `[{},{}]`},
 	} {

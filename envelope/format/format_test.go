@@ -76,8 +76,10 @@ func anyEvent(t *rapid.T) *envelope.Event {
 	}
 	e := &envelope.Event{
 		ID: text("id", 1), Source: text("source", 1), Type: text("type", 1), Subject: text("subject", 0),
-		Time: rapid.SampledFrom([]string{"", "2018-04-05t17:31:00.120z", "1990-12-31T23:59:60Z", "0000-02-29T00:00:00-23:59",
-			"9999-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.5+00:01"}).Draw(t, "time"),
+		Time: rapid.SampledFrom([]string{
+			"", "2018-04-05t17:31:00.120z", "1990-12-31T23:59:60Z", "0000-02-29T00:00:00-23:59",
+			"9999-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.5+00:01",
+		}).Draw(t, "time"),
 		DataContentType: rapid.SampledFrom([]string{
 			"", "application/json", "a/b+JSON; x", "text/plain", "text/plain; charset=latin1", "application/octet-stream", "image/svg+xml",
 		}).Draw(t, "content type"),
@@ -88,11 +90,18 @@ func anyEvent(t *rapid.T) *envelope.Event {
 			continue
 		}
 		a := rapid.SampledFrom([]envelope.Attr{
-			{Kind: envelope.KindBoolean, Value: "true"}, {Kind: envelope.KindBoolean, Value: "false"},
-			{Kind: envelope.KindInteger, Value: "-2147483648"}, {Kind: envelope.KindInteger, Value: "-0"},
-			{Kind: envelope.KindInteger, Value: "300"}, {Kind: envelope.KindBinary, Value: "AP/+"}, {Kind: envelope.KindBinary},
-			{Kind: envelope.KindURI, Value: "a:b"}, {Kind: envelope.KindURIRef, Value: "../x"},
-			{Kind: envelope.KindTimestamp, Value: "2018-04-05T17:31:00.000+02:00"}, {Kind: envelope.KindString}, {Kind: envelope.KindUntyped},
+			{Kind: envelope.KindBoolean, Value: "true"},
+			{Kind: envelope.KindBoolean, Value: "false"},
+			{Kind: envelope.KindInteger, Value: "-2147483648"},
+			{Kind: envelope.KindInteger, Value: "-0"},
+			{Kind: envelope.KindInteger, Value: "300"},
+			{Kind: envelope.KindBinary, Value: "AP/+"},
+			{Kind: envelope.KindBinary},
+			{Kind: envelope.KindURI, Value: "a:b"},
+			{Kind: envelope.KindURIRef, Value: "../x"},
+			{Kind: envelope.KindTimestamp, Value: "2018-04-05T17:31:00.000+02:00"},
+			{Kind: envelope.KindString},
+			{Kind: envelope.KindUntyped},
 		}).Draw(t, "attribute")
 		if a.Value == "" && a.Kind != envelope.KindBinary {
 			a.Value = text("value", 0)
@@ -148,8 +157,10 @@ func TestProperty_Across(t *testing.T) {
 					e := anyEvent(t)
 					first := read(t, a.format, write(t, a.format, e))
 					second := read(t, b.format, write(t, b.format, first))
-					both := spectest.Changes{Instants: a.changes.Instants || b.changes.Instants,
-						MinusZero: a.changes.MinusZero || b.changes.MinusZero, Strings: true}
+					both := spectest.Changes{
+						Instants:  a.changes.Instants || b.changes.Instants,
+						MinusZero: a.changes.MinusZero || b.changes.MinusZero, Strings: true,
+					}
 					if trimmed := bytes.Trim(e.Data, " \t\r\n"); envelope.IsJSON(e.ContentType()) && len(trimmed) < len(e.Data) {
 						t.Skip("JSON with white space around it")
 					}

@@ -43,31 +43,31 @@ func schema(t testing.TB) (event, batch protoreflect.MessageDescriptor) {
 	}
 	const pkg = ".io.cloudevents.v1.CloudEvent"
 	value := &descriptorpb.DescriptorProto{
-		Name:      proto.String("CloudEventAttributeValue"),
-		OneofDecl: []*descriptorpb.OneofDescriptorProto{{Name: proto.String("attr")}},
+		Name:      new("CloudEventAttributeValue"),
+		OneofDecl: []*descriptorpb.OneofDescriptorProto{{Name: new("attr")}},
 		Field: oneOf(
 			field("ce_boolean", 1, boolean), field("ce_integer", 2, int32s), field("ce_string", 3, str), field("ce_bytes", 4, byts),
 			field("ce_uri", 5, str), field("ce_uri_ref", 6, str), message("ce_timestamp", 7, ".google.protobuf.Timestamp"),
 		),
 	}
 	entry := &descriptorpb.DescriptorProto{
-		Name:    proto.String("AttributesEntry"),
+		Name:    new("AttributesEntry"),
 		Field:   []*descriptorpb.FieldDescriptorProto{field("key", 1, str), message("value", 2, pkg+".CloudEventAttributeValue")},
-		Options: &descriptorpb.MessageOptions{MapEntry: proto.Bool(true)},
+		Options: &descriptorpb.MessageOptions{MapEntry: new(true)},
 	}
 	file := &descriptorpb.FileDescriptorProto{
-		Name: proto.String("cloudevents.proto"), Package: proto.String("io.cloudevents.v1"), Syntax: proto.String("proto3"),
+		Name: new("cloudevents.proto"), Package: new("io.cloudevents.v1"), Syntax: new("proto3"),
 		Dependency: []string{"google/protobuf/any.proto", "google/protobuf/timestamp.proto"},
 		MessageType: []*descriptorpb.DescriptorProto{{
-			Name:       proto.String("CloudEvent"),
+			Name:       new("CloudEvent"),
 			NestedType: []*descriptorpb.DescriptorProto{entry, value},
-			OneofDecl:  []*descriptorpb.OneofDescriptorProto{{Name: proto.String("data")}},
+			OneofDecl:  []*descriptorpb.OneofDescriptorProto{{Name: new("data")}},
 			Field: append([]*descriptorpb.FieldDescriptorProto{
 				field("id", 1, str), field("source", 2, str), field("spec_version", 3, str), field("type", 4, str),
 				many(message("attributes", 5, pkg+".AttributesEntry")),
 			}, oneOf(field("binary_data", 6, byts), field("text_data", 7, str), message("proto_data", 8, ".google.protobuf.Any"))...),
 		}, {
-			Name:  proto.String("CloudEventBatch"),
+			Name:  new("CloudEventBatch"),
 			Field: []*descriptorpb.FieldDescriptorProto{many(message("events", 1, pkg))},
 		}},
 	}

@@ -3,6 +3,7 @@ package xml
 import (
 	"bytes"
 	stdxml "encoding/xml"
+	"slices"
 )
 
 // inherit returns the declarations that the element would lose outside its document, as the text of attributes, one
@@ -19,8 +20,7 @@ func (t *tokens) inherit(e *stdxml.StartElement, outside []declaration) []byte {
 		}
 	}
 	var text []byte
-	for i := len(outside) - 1; i >= 0; i-- {
-		d := outside[i]
+	for _, d := range slices.Backward(outside) {
 		if seen[d.prefix] {
 			continue
 		}
@@ -47,7 +47,7 @@ const separator = 0
 // text, and the default namespace always.
 func declare(raw, inherited []byte) []byte {
 	var used []byte
-	for _, d := range bytes.Split(inherited, []byte{separator}) {
+	for d := range bytes.SplitSeq(inherited, []byte{separator}) {
 		name, _, _ := bytes.Cut(d, []byte("="))
 		_, prefix, prefixed := bytes.Cut(name, []byte(":"))
 		if len(d) > 0 && (!prefixed || bytes.Contains(raw, append(bytes.Clone(prefix), ':'))) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/eventrouter/router/envelope"
@@ -95,9 +96,9 @@ func (t *tokens) declared(space string) bool {
 
 // lookup returns the namespace of a prefix.
 func (t *tokens) lookup(prefix string) (uri string, ok bool) {
-	for i := len(t.scope) - 1; i >= 0; i-- {
-		if t.scope[i].prefix == prefix {
-			return t.scope[i].uri, true
+	for _, v := range slices.Backward(t.scope) {
+		if v.prefix == prefix {
+			return v.uri, true
 		}
 	}
 	return "", false

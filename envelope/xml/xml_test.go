@@ -97,8 +97,10 @@ func refused(t *testing.T, err error) {
 func TestSpec_ValidEvents(t *testing.T) {
 	samples := spectest.Samples()
 	samples["binaryData"] = &envelope.Event{ID: "binaryData", Data: []byte{1, 2, 3}}
-	samples["xmlData"] = &envelope.Event{ID: "xmlData", DataContentType: "application/xml",
-		Data: []byte("<test attr=\"x\">\n          Text<nested />\n          </test>")}
+	samples["xmlData"] = &envelope.Event{
+		ID: "xmlData", DataContentType: "application/xml",
+		Data: []byte("<test attr=\"x\">\n          Text<nested />\n          </test>"),
+	}
 	for _, id := range []string{"binaryData", "xmlData"} {
 		samples[id].Source, samples[id].Type = "https://cloudevents.io", "io.cloudevents.test"
 	}
@@ -298,13 +300,17 @@ func TestAccepted(t *testing.T) {
 			doc(`<ce:ext xsi:type="ce:string"><!-- c -->x</ce:ext><?p i?>`) + "\n<!-- c -->\n", ""},
 		{"white space in base64", doc(`<ce:ext xsi:type="ce:string">x</ce:ext><ce:data xsi:type="xs:base64Binary">` + "\n AQ\r\n ID\t</ce:data>"), "\x01\x02\x03"},
 		{"line ends", doc("<ce:ext xsi:type=\"ce:string\">x</ce:ext><ce:data xsi:type=\"xs:string\">a\r\nb&#13;\nc</ce:data>"), "a\nb\r\nc"},
-		{"XML data with an outer prefix", strings.Replace(doc(`<ce:ext xsi:type="ce:string">x</ce:ext><ce:data xsi:type="xs:any">`+
-			"\n <!-- c --> <geo:a b='c'><!-- kept --><geo:b/></geo:a>\n</ce:data>"), "<ce:event", `<ce:event xmlns:geo="urn:geo"`, 1),
-			`<geo:a xmlns:geo="urn:geo" b='c'><!-- kept --><geo:b/></geo:a>`},
+		{
+			"XML data with an outer prefix", strings.Replace(doc(`<ce:ext xsi:type="ce:string">x</ce:ext><ce:data xsi:type="xs:any">`+
+				"\n <!-- c --> <geo:a b='c'><!-- kept --><geo:b/></geo:a>\n</ce:data>"), "<ce:event", `<ce:event xmlns:geo="urn:geo"`, 1),
+			`<geo:a xmlns:geo="urn:geo" b='c'><!-- kept --><geo:b/></geo:a>`,
+		},
 		{"XML data in the default namespace", strings.Replace(doc(`<ce:ext xsi:type="ce:string">x</ce:ext><ce:data xsi:type="xs:any"><a/></ce:data>`),
 			"<ce:event", `<ce:event xmlns="urn:d&amp;e"`, 1), `<a xmlns="urn:d&amp;e"/>`},
-		{"XML data of its own", doc(`<ce:ext xsi:type="ce:string">x</ce:ext><ce:data xsi:type="xs:any"><q:a xmlns:q="urn:q">&lt;</q:a></ce:data>`),
-			`<q:a xmlns:q="urn:q">&lt;</q:a>`},
+		{
+			"XML data of its own", doc(`<ce:ext xsi:type="ce:string">x</ce:ext><ce:data xsi:type="xs:any"><q:a xmlns:q="urn:q">&lt;</q:a></ce:data>`),
+			`<q:a xmlns:q="urn:q">&lt;</q:a>`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := parse(t, []byte(c.msg))

@@ -74,8 +74,7 @@ func TestBad(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		t.Run(name, func(t *testing.T) {
 			_, err := load(t, path)
-			var problems *Problems
-			if !errors.As(err, &problems) {
+			if _, ok := errors.AsType[*Problems](err); !ok {
 				t.Fatalf("got error %v, want *Problems", err)
 			}
 			golden(t, filepath.Join("testdata/bad", name+".err"), err.Error()+"\n")

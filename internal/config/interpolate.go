@@ -54,9 +54,9 @@ func (i *interpolation) dollar(s string) (used int, value string, err error) {
 	switch s[1] {
 	case '$':
 		return 2, "$", nil
+	case '{':
 	default: // a lone dollar sign is itself: it ends many a regular expression
 		return 1, "$", nil
-	case '{':
 	}
 	end := closing(s)
 	if end < 0 {

@@ -22,6 +22,8 @@ type Problem struct {
 // Problems is the error of Load: everything that is wrong, by file and line. It is never empty.
 type Problems struct {
 	List []Problem
+	// Warnings are what is legal and yet cannot be what its author wanted; often it explains a problem.
+	Warnings []Problem
 }
 
 // Error prints one problem per line as file:line:column: path: message.
@@ -135,7 +137,7 @@ func (c *collector) err() error {
 	if len(c.problems) == 0 {
 		return nil
 	}
-	return &Problems{List: tidy(c.problems)}
+	return &Problems{List: tidy(c.problems), Warnings: tidy(c.warnings)}
 }
 
 // tidy sorts by place and drops repetitions, which anchors that are used several times bring about.

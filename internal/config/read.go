@@ -269,7 +269,7 @@ func (r *reader) merge(y *yaml.Node, n *node, seen map[string]*field) {
 			continue
 		}
 		for _, f := range m.fields {
-			if seen[f.key] == nil && !(n.parent == nil && strings.HasPrefix(f.key, "x-")) {
+			if seen[f.key] == nil && (n.parent != nil || !strings.HasPrefix(f.key, "x-")) {
 				seen[f.key] = f
 				f.value.parent = n
 				n.fields = append(n.fields, f)

@@ -113,6 +113,9 @@ func (l *loader) reference(n *node, what string, known []string, isKnown func(st
 
 // unused warns of sources and sinks that no route leads from or to.
 func (l *loader) unused(c *Config) {
+	if len(l.problems) > 0 { // a name that is misspelt elsewhere would seem unused here
+		return
+	}
 	if len(c.Rules) == 0 {
 		l.warn(c.root, "there are no routes: every event is unmatched")
 		return

@@ -11,7 +11,7 @@ type schema = jsonschema.Schema
 
 // schemaChoices are the keys that take one of a few words. The lists of this package are those that Load checks.
 var schemaChoices = map[string][]string{
-	"Sink.mode": modes, "Sink.order_by": orders, "Log.level": levels, "Log.format": formats,
+	"Sink.mode": modes, "Sink.format": encodings, "Sink.expired": expiries, "Sink.order_by": orders, "Log.level": levels, "Log.format": formats,
 	"Source.isolation":                  {"shared"}, // sink is not built yet
 	"KafkaSourceConfig.start":           {"earliest", "latest"},
 	"KafkaSinkConfig.compression":       {"snappy", "lz4", "zstd", "gzip", "none"},

@@ -115,6 +115,7 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 		return withVariable(&jsonschema.Schema{Type: "boolean"})
 	case reflect.Int, reflect.Int64:
 		return withVariable(&jsonschema.Schema{Type: "integer"})
+	default:
+		return nil // structs, lists and maps are described by what they hold
 	}
-	return nil
 }

@@ -26,6 +26,7 @@ var reserved = []string{wordDrop, wordHold, wordReject, wordDeadLetter}
 // The choices of keys that take one of a few words; the empty text is the default.
 var (
 	modes      = []string{"binary", "structured", "batch"}
+	expiries   = []string{"deliver", "drop", "dead_letter"}
 	encodings  = []string{"json", "protobuf", "xml", "avro"}
 	orders     = []string{"key", "partition", "subject", "source", "partitionkey", "none"}
 	isolations = []string{"shared", "sink"}
@@ -115,6 +116,7 @@ func (l *loader) sink(s *Sink, name string, n *node) {
 	l.mode(s, n.get("mode"))
 	l.format(s, n.get("format"))
 	l.choice(n.get("order_by"), s.OrderBy, orders)
+	l.choice(n.get("expired"), s.Expired, expiries)
 	l.positive(n.get("concurrency"), int64(s.Concurrency))
 	l.positive(n.at("batch", "events"), int64(s.Batch.Events))
 	l.positive(n.at("batch", "bytes"), int64(s.Batch.Bytes))

@@ -90,7 +90,7 @@ func (l *linter) put(e *loose, name, value string, kind envelope.Kind) {
 	case core && kind != envelope.KindUntyped:
 		l.violation(name, "type", "must be a string")
 	case core && value == "":
-		l.violation(name, "empty", "must not be empty; leave it away, or out")
+		l.violation(name, "empty", "must not be empty; leave the attribute out")
 	default:
 		if core {
 			e.event.Set(name, value, envelope.KindString)

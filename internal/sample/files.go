@@ -56,8 +56,7 @@ func LineErrors(err error) []*LineError {
 		}
 		return all
 	}
-	var line *LineError
-	if errors.As(err, &line) {
+	if line, ok := errors.AsType[*LineError](err); ok {
 		return []*LineError{line}
 	}
 	return []*LineError{{Line: 1, Err: err}}

@@ -1,5 +1,5 @@
-// Package sample reads events that people keep in files: a JSON event, a batch, one event per line, or a raw HTTP
-// request as a capture shows it.
+// Package sample reads events that people keep in files: a JSON event, a batch, one event per line, an XML event, or a raw
+// HTTP request as a capture shows it, in any content mode and event format.
 package sample
 
 import (
@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/envelope/format"
 )
 
 // Event is an event of a file. Where tells it apart from others of the file, ":3" for a line and "[3]" for an element
@@ -49,7 +50,9 @@ func Read(text []byte, o envelope.Options) ([]Event, error) {
 	case len(trimmed) == 0:
 		return nil, errors.New("no event: the input is empty")
 	case trimmed[0] == '[':
-		return readBatch(trimmed, o)
+		return readBatch(envelope.FormatJSON, trimmed, o)
+	case trimmed[0] == '<':
+		return readOne(envelope.FormatXML, trimmed, o)
 	}
 	e := new(envelope.Event)
 	err := envelope.ParseJSON(e, trimmed, o)
@@ -83,9 +86,17 @@ func ReadLines(text []byte, o envelope.Options) ([]Event, error) {
 	return events, errors.Join(errs...)
 }
 
-func readBatch(text []byte, o envelope.Options) ([]Event, error) {
+func readOne(f envelope.Format, text []byte, o envelope.Options) ([]Event, error) {
+	e := new(envelope.Event)
+	if err := format.Parse(f, e, text, o); err != nil {
+		return nil, err
+	}
+	return []Event{{Event: e}}, nil
+}
+
+func readBatch(f envelope.Format, text []byte, o envelope.Options) ([]Event, error) {
 	var events []Event
-	err := envelope.ParseJSONBatch(text, o, func() *envelope.Event {
+	err := format.ParseBatch(f, text, o, func() *envelope.Event {
 		e := new(envelope.Event)
 		events = append(events, Event{fmt.Sprintf("[%d]", len(events)), e})
 		return e
@@ -106,18 +117,14 @@ func readHTTP(text []byte, o envelope.Options) ([]Event, error) {
 		return nil, fmt.Errorf("not an HTTP request: %w", err)
 	}
 	contentType := req.Header.Get("Content-Type")
-	format, batch, structured := envelope.DetectStructured(contentType)
+	f, batch, structured := envelope.DetectStructured(contentType)
 	switch {
-	case structured && format != envelope.FormatJSON:
+	case structured && f == envelope.FormatNone:
 		return nil, &envelope.AttributeError{Attribute: "Content-Type", Rule: contentType + " is not a format that can be read here"}
 	case batch:
-		return readBatch(body, o)
+		return readBatch(f, body, o)
 	case structured:
-		e := new(envelope.Event)
-		if err := envelope.ParseJSON(e, body, o); err != nil {
-			return nil, err
-		}
-		return []Event{{Event: e}}, nil
+		return readOne(f, body, o)
 	}
 	e := new(envelope.Event)
 	if err := readBinary(e, req.Header, o); err != nil {

@@ -1,3 +1,4 @@
+// Package testbroker runs brokers and faults for tests inside the test's own process.
 package testbroker
 
 import (

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	nethttp "net/http"
 	"net/url"
 	"os"
@@ -125,9 +126,7 @@ func get(ctx context.Context, page string) error {
 // call CreateQueue.
 func (q *ElasticMQ) CreateQueue(ctx context.Context, name string, attributes map[string]string) (string, error) {
 	in := &awssqs.CreateQueueInput{QueueName: &name, Attributes: map[string]string{}}
-	for k, v := range attributes {
-		in.Attributes[k] = v
-	}
+	maps.Copy(in.Attributes, attributes)
 	if strings.HasSuffix(name, ".fifo") {
 		in.Attributes["FifoQueue"] = "true"
 	}

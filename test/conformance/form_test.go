@@ -49,7 +49,9 @@ func sources() []form {
 	const j, p, x, a = envelope.FormatJSON, envelope.FormatProtobuf, envelope.FormatXML, envelope.FormatAvro
 	return []form{
 		binary("kafka"), structured("kafka", j), structured("kafka", p), structured("kafka", x), structured("kafka", a),
-		binary("nats"), structured("nats", j), {transport: "nats", mode: bindings.ModeStructured, format: j, bare: true}, structured("nats", p),
+		binary("nats"), structured("nats", j),
+		{transport: "nats", mode: bindings.ModeStructured, format: j, bare: true},
+		structured("nats", p),
 		binary("sqs"), structured("sqs", j), structured("sqs", x),
 		binary("http"), structured("http", j), batched("http", j), structured("http", p), batched("http", p), structured("http", x),
 		batched("http", x), structured("http", a),

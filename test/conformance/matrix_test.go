@@ -71,6 +71,11 @@ func (f *field) intake(t *testing.T, from form) []*arrived {
 	for _, n := range bindingtest.Events() {
 		m, ok := write(from, n.Event)
 		if !ok {
+			// Every intermediary has to forward 64 KiB: only where binary mode itself has no room may such an event be missing.
+			small := from.mode == bindings.ModeBinary && (from.transport == "nats" || from.transport == "sqs")
+			if strings.HasPrefix(n.Name, "size-") && !small {
+				t.Errorf("%s: the form cannot carry it", n.Name)
+			}
 			continue
 		}
 		a := &arrived{name: n.Name, want: n.Event.Clone(), raw: m.body}
@@ -211,11 +216,13 @@ func deliver(t *testing.T, from form, to *target, events []*arrived) cell {
 		delete(pending, got.ID)
 		c.delivered++
 		c.check(t, to.form, used, a, got)
-		if from.format == used.format && used.format != envelope.FormatNone && from.mode == bindings.ModeStructured && a.event.Raw != nil {
-			if !bytes.Equal(m.body, a.raw) && !rewritten(used, a.raw) {
+		if from.format == used.format && used.format != envelope.FormatNone && from.mode != bindings.ModeBinary && a.event.Raw != nil {
+			switch {
+			case bytes.Equal(m.body, a.raw):
+				c.verbatim++
+			case !rewritten(used, a.raw):
 				t.Errorf("%s: left as other bytes:\n%.200q\nwant\n%.200q", a.name, m.body, a.raw)
 			}
-			c.verbatim++
 		}
 		if spectest.Difference(golden[got.ID], got, spectest.Changes{}) == "" {
 			c.unchanged++
@@ -265,8 +272,7 @@ func rewritten(used form, raw []byte) bool {
 func checkRefused(t *testing.T, to *target, a *arrived) {
 	t.Helper()
 	err := to.sink.Send(t.Context(), []*envelope.Event{a.event})
-	var batch bindings.BatchError
-	if errors.As(err, &batch) {
+	if batch, ok := errors.AsType[bindings.BatchError](err); ok {
 		err = batch[0]
 	}
 	var permanent *bindings.PermanentError

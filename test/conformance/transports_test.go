@@ -65,7 +65,7 @@ func newField(t *testing.T) *field {
 	f.web = &nethttp.Client{Transport: tr}
 	t.Cleanup(tr.CloseIdleConnections)
 	f.aws = awssqs.New(awssqs.Options{
-		Region: fakesqs.Region, BaseEndpoint: aws.String(f.sqs.URL()), HTTPClient: f.web,
+		Region: fakesqs.Region, BaseEndpoint: aws.String(f.sqs.URL()), HTTPClient: &nethttp.Client{Transport: f.sqs.RoundTripper()},
 		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
 	})
 	return f
@@ -285,6 +285,10 @@ func (f *field) takeSQS(url string, n int) []message {
 			all = append(all, m)
 			must(f.aws.DeleteMessage(f.t.Context(), &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: r.ReceiptHandle}))
 		}
+	}
+	if len(all) < n {
+		visible, inFlight, _ := f.sqs.Depth(url[strings.LastIndexByte(url, '/')+1:])
+		f.t.Errorf("got %d of %d messages; the queue has %d and %d in flight", len(all), n, visible, inFlight)
 	}
 	return all
 }

@@ -71,13 +71,6 @@ type consumer struct {
 	acknowledging bool
 }
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 // source makes what a source kind needs on its broker.
 func (f *field) source(t *testing.T, kind, name string) producer {
 	t.Helper()

@@ -70,8 +70,7 @@ func bodies(msgs []types.Message) string {
 }
 
 func code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return fmt.Sprint(err)
@@ -217,19 +216,20 @@ func TestLimits(t *testing.T) {
 		{"unknown queue", url + "x", "a", nil, "QueueDoesNotExist"},
 	} {
 		_, err := c.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &tc.url, MessageBody: &tc.body, MessageAttributes: tc.attrs})
-		if got := code(err); got != tc.want && !(tc.want == "QueueDoesNotExist" && strings.HasSuffix(got, "NonExistentQueue")) {
+		if got := code(err); got != tc.want && (tc.want != "QueueDoesNotExist" || !strings.HasSuffix(got, "NonExistentQueue")) {
 			t.Errorf("%s: got %s, want %s", tc.name, got, tc.want)
 		}
 	}
 	half := strings.Repeat("x", 600<<10)
 	_, err := c.SendMessageBatch(t.Context(), &awssqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{
-		{Id: aws.String("0"), MessageBody: &half}, {Id: aws.String("1"), MessageBody: &half}}})
-	var long *types.BatchRequestTooLong
-	if !errors.As(err, &long) {
+		{Id: aws.String("0"), MessageBody: &half}, {Id: aws.String("1"), MessageBody: &half},
+	}})
+	if _, ok := errors.AsType[*types.BatchRequestTooLong](err); !ok {
 		t.Errorf("batch above 1 MiB: %v", err)
 	}
 	out, err := c.SendMessageBatch(t.Context(), &awssqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{
-		{Id: aws.String("0"), MessageBody: aws.String("ok")}, {Id: aws.String("1"), MessageBody: aws.String("\x01")}}})
+		{Id: aws.String("0"), MessageBody: aws.String("ok")}, {Id: aws.String("1"), MessageBody: aws.String("\x01")},
+	}})
 	if err != nil || len(out.Successful) != 1 || len(out.Failed) != 1 || !out.Failed[0].SenderFault {
 		t.Errorf("batch with one bad entry: %+v, %v", out, err)
 	}
@@ -240,7 +240,8 @@ func TestRedrive(t *testing.T) {
 	c := client(t, s)
 	dead := s.CreateQueue(t, "dead", nil)
 	url := s.CreateQueue(t, "q", map[string]string{
-		"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead","maxReceiveCount":"2"}`})
+		"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead","maxReceiveCount":"2"}`,
+	})
 	send(t, c, url, "x", "")
 	for range 2 {
 		if got := receive(t, c, url, 1, 0); len(got) != 1 {

@@ -3,6 +3,7 @@ package fakesqs
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,18 +58,14 @@ func newQueue(name string, attrs map[string]string, now time.Time) *queue {
 		name: name, fifo: strings.HasSuffix(name, ".fifo"), attrs: map[string]string{}, byID: map[string]*message{},
 		dedup: map[string]*message{}, changed: make(chan struct{}),
 	}
-	for k, v := range defaultAttributes {
-		q.attrs[k] = v
-	}
+	maps.Copy(q.attrs, defaultAttributes)
 	q.attrs["CreatedTimestamp"] = strconv.FormatInt(now.Unix(), 10)
 	q.attrs["QueueArn"] = "arn:aws:sqs:" + Region + ":" + Account + ":" + name
 	if q.fifo {
 		q.attrs["FifoQueue"] = "true"
 		q.attrs["ContentBasedDeduplication"] = "false"
 	}
-	for k, v := range attrs {
-		q.attrs[k] = v
-	}
+	maps.Copy(q.attrs, attrs)
 	return q
 }
 

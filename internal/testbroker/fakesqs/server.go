@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// Region and Account are in the ARNs of every queue.
-	Region  = "us-east-1"
+	// Region is the region in the ARNs of every queue.
+	Region = "us-east-1"
+	// Account is the account in the ARNs of every queue.
 	Account = "000000000000"
 
 	targetPrefix = "AmazonSQS."
