@@ -33,10 +33,10 @@ type Readier interface {
 	Ready(ctx context.Context) error
 }
 
-// FailureReporter is a Source that can fail for good while batches of it are still in the pipeline. It calls report
-// at once, so that the router stops and the batches come home, and returns the same error from Run when they have.
+// FailureReporter is a Source or Sink that can fail for good while batches are still in the pipeline. It calls report
+// at once, so that the router stops and the batches come home. A source returns the same error from Run when they have.
 type FailureReporter interface {
-	// OnFailure is called once, before Run.
+	// OnFailure is called once, before Run or the first Send.
 	OnFailure(report func(error))
 }
 

@@ -16,7 +16,11 @@ import (
 	"github.com/eventrouter/router/envelope"
 )
 
-var errUnmatched = errors.New("no route matches the event")
+var (
+	errUnmatched = errors.New("no route matches the event")
+	// errBatchRefused fails the good events of a request that is refused as a whole.
+	errBatchRefused = bindings.Permanent(bindings.ReasonUnmatched, "", errors.New("another event of the batch matches no route"))
+)
 
 // maxDeadLetterError bounds the error text of a dead letter in bytes.
 const maxDeadLetterError = 1024

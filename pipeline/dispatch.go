@@ -65,8 +65,10 @@ func (p *Pipeline) dispatch(b *bindings.Batch, source int) {
 	d := pl.dispatchers.Get().(*dispatcher)
 	tally := sourceTally{events: int64(len(b.Events))}
 	total := 0
-	for i := range b.Events {
-		total += d.stage(b, int32(i), pl.sources[source], &tally)
+	if !d.refuseBatch(b, pl.sources[source], &tally) {
+		for i := range b.Events {
+			total += d.stage(b, int32(i), pl.sources[source], &tally)
+		}
 	}
 	p.stats.sources[source].add(&tally)
 	d.count()
@@ -78,6 +80,31 @@ func (p *Pipeline) dispatch(b *bindings.Batch, source int) {
 		d.held = d.held[:0]
 	}
 	pl.dispatchers.Put(d)
+}
+
+// refuseBatch rejects a whole HTTP batch if one of its events is to be rejected: the request has one answer, and a sender
+// that mends and repeats a refused one should not deliver its good events twice.
+func (d *dispatcher) refuseBatch(b *bindings.Batch, source int, tally *sourceTally) bool {
+	if d.plan.unmatched.action != Reject || len(b.Events) < 2 || b.Events[0].Meta.Transport != "http" {
+		return false
+	}
+	rejected := false
+	for i := range b.Events {
+		if b.Events[i].Malformed == nil && len(d.plan.table.Match(d.scratch, source, &b.Events[i])) == 0 {
+			b.Fail(i, bindings.Permanent(bindings.ReasonUnmatched, "", errUnmatched))
+			tally.unmatched++
+			rejected = true
+		}
+	}
+	if !rejected {
+		return false
+	}
+	d.p.stats.policy.legs.Add(int64(len(b.Events)))
+	d.p.stats.policy.rejected.Add(int64(len(b.Events)))
+	for i := range b.Events {
+		b.Fail(i, errBatchRefused) // the first error of an event stays
+	}
+	return true
 }
 
 // stage finds what becomes of one event and returns the number of deliveries staged.

@@ -194,7 +194,7 @@ func (s *shard) cut(now int64) (wakeAt int64) {
 			if wakeAt == 0 || d.next < wakeAt {
 				wakeAt = d.next
 			}
-			if d.key != 0 {
+			if d.blocks() {
 				s.busy.add(d.key)
 			}
 			continue
@@ -212,6 +212,10 @@ func (s *shard) cut(now int64) (wakeAt int64) {
 	s.compact(i)
 	return wakeAt
 }
+
+// blocks reports whether what follows of the same key has to wait for this delivery. A dead letter that its sink can
+// never take waits for an operator; the dead letters behind it need not.
+func (d *delivery) blocks() bool { return d.key != 0 && !(d.held && d.dead) }
 
 // compact closes the gaps that the taken deliveries left in queue[head:end].
 func (s *shard) compact(end int) {

@@ -258,3 +258,78 @@ func TestTwoVariantsHaveTwoDeadLetters(t *testing.T) {
 		}
 	})
 }
+
+func TestDeadLetterThatIsHeldLetsOthersPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dead := &bindingtest.MemorySink{Fail: func(e *envelope.Event, _ int) error {
+			if e.ID == "big" {
+				return bindings.Permanent(bindings.ReasonTooLarge, "", errDown)
+			}
+			return nil
+		}}
+		r := newRig(t, all("s"), []Sink{
+			{Name: "s", Sink: &bindingtest.MemorySink{Fail: refuse}, DeadLetter: Policy{Action: ToSink, Sink: "dead"}},
+			{Name: "dead", Sink: dead},
+		}, []*envelope.Event{event("big", "bad", "k")}, []*envelope.Event{event("2", "bad", "k"), event("3", "bad", "k")})
+		if err := r.run(time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if got := ids(dead.Confirmed()); got != "2 3" {
+			t.Errorf("dead letters %q, want 2 3", got)
+		}
+		for _, o := range r.source.Outcomes() {
+			if (o.Err != nil) != (o.ID == "big") {
+				t.Errorf("event %s: %v", o.ID, o.Err)
+			}
+		}
+	})
+}
+
+func TestRejectedBatchDeliversNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := &bindingtest.MemorySink{}
+		batch := []*envelope.Event{event("1", "known", ""), event("2", "unknown", ""), event("3", "known", "")}
+		for _, e := range batch {
+			e.Meta.Transport = "http"
+		}
+		r := newRig(t, []routing.Rule{{Name: "known", When: when(t, "type", "known"), To: []string{"s"}}}, []Sink{{Name: "s", Sink: sink}}, batch)
+		r.settings.Unmatched = Policy{Action: Reject}
+		if err := r.run(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if n := failures(r.source.Outcomes()); n != 3 || len(sink.Confirmed()) != 0 {
+			t.Errorf("%d refused, %d delivered; want 3, 0", n, len(sink.Confirmed()))
+		}
+		if l := r.p.Ledger().Policies; l.Legs != 3 || l.Rejected != 3 {
+			t.Errorf("ledger %+v", l)
+		}
+	})
+}
+
+// brokenSink reports after its first Send that it will never work again.
+type brokenSink struct{ report func(error) }
+
+func (s *brokenSink) OnFailure(report func(error)) { s.report = report }
+
+func (s *brokenSink) Send(context.Context, []*envelope.Event) error {
+	s.report(errGone)
+	return errGone
+}
+func (*brokenSink) Close(context.Context) error { return nil }
+
+func TestSinkThatIsBrokenForGoodStopsTheRouter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: &brokenSink{}}}, events(3, "t", 0))
+		p, err := New(r.settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if err := p.Run(t.Context()); !errors.Is(err, errGone) || time.Since(start) > time.Second {
+			t.Errorf("stopped with %v after %s", err, time.Since(start))
+		}
+		if n := failures(r.source.Outcomes()); n != 3 {
+			t.Errorf("%d events stay at the source, want 3", n)
+		}
+	})
+}

@@ -178,6 +178,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	srcCtx, stop := context.WithCancel(ctx)
 	defer stop()
+	broken := p.watchSinks()
 	drained := make(chan error, 1)
 	go func() { drained <- p.runSources(srcCtx, stop) }()
 
@@ -186,12 +187,38 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	case err = <-drained:
 	case <-srcCtx.Done():
 		err = p.drain(drained, giveUp)
+	case err = <-broken:
+		stop()
+		p.releaseHeld()
+		giveUp(bindings.ErrStopped) // there is nothing to wait for: the events stay at their sources
+		err = errors.Join(err, <-drained)
 	}
 	for _, l := range p.lanes {
 		l.close()
 	}
 	workers.Wait()
 	return errors.Join(err, p.closeSinks())
+}
+
+// watchSinks returns where a sink that fails for good is reported.
+func (p *Pipeline) watchSinks() <-chan error {
+	broken := make(chan error, 1)
+	for _, l := range p.lanes {
+		f, ok := l.sink.Sink.(bindings.FailureReporter)
+		if !ok {
+			continue
+		}
+		name := "sink " + l.sink.Name
+		f.OnFailure(func(err error) {
+			err = fmt.Errorf("%s: %w", name, err)
+			p.health.set(name, err)
+			select {
+			case broken <- err:
+			default:
+			}
+		})
+	}
+	return broken
 }
 
 // drain waits for the sources to come home, and after the drain time makes every Send fail so that they do
@@ -209,8 +236,8 @@ func (p *Pipeline) drain(drained <-chan error, giveUp context.CancelCauseFunc) e
 	giveUp(bindings.ErrStopped)
 	err := <-drained
 	return errors.Join(err, fmt.Errorf(
-		"pipeline: %d deliveries were still pending after the drain time of %s; their events stay at the source",
-		left, p.settings.Drain))
+		"pipeline: deliveries still pending after the drain time of %s: %d; their events stay at the source",
+		p.settings.Drain, left))
 }
 
 // runSources waits for the sinks, then runs every source until it returns. The first failure stops all.

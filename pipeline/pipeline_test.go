@@ -214,7 +214,7 @@ func TestInvariant7HardStopFailsWhatHangs(t *testing.T) {
 		sink := &bindingtest.MemorySink{Block: make(chan struct{})}
 		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: sink, BatchEvents: 10}}, events(30, "t", 0))
 		start := time.Now()
-		if err := r.run(time.Minute); err == nil || !strings.Contains(err.Error(), "30 deliveries") {
+		if err := r.run(time.Minute); err == nil || !strings.Contains(err.Error(), ": 30;") {
 			t.Errorf("got %v, want an error that names 30 deliveries", err)
 		}
 		if took := time.Since(start) - time.Minute; took != time.Second {

@@ -268,7 +268,7 @@ func (s *shard) failHeld() {
 			kept = append(kept, *d)
 			continue
 		}
-		if d.key != 0 {
+		if d.blocks() {
 			s.busy.add(d.key)
 		}
 		ends.returned(d, bindings.ErrStopped)

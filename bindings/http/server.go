@@ -33,6 +33,16 @@ type ServerPool struct {
 // NewServerPool returns a pool without ports.
 func NewServerPool() *ServerPool { return &ServerPool{servers: map[string]*server{}} }
 
+// Serve begins to answer on every port of the pool. Until a source runs, its path answers 503 with Retry-After: senders
+// should not hang while the router waits for its sinks.
+func (p *ServerPool) Serve() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.servers {
+		s.start.Do(func() { s.served.Go(s.serve) })
+	}
+}
+
 // server is one port.
 type server struct {
 	pool        *ServerPool
@@ -85,7 +95,7 @@ func (p *ServerPool) claim(c *SourceConfig, log *zap.Logger) (*server, error) {
 	return s, nil
 }
 
-// bind opens the port. Connections wait in the kernel until a source runs.
+// bind opens the port. Connections wait in the kernel until the pool serves or a source runs.
 func (p *ServerPool) bind(c *SourceConfig, log *zap.Logger) (*server, error) {
 	tlsConfig, err := c.TLS.Server()
 	if err != nil {

@@ -18,6 +18,8 @@ const (
 	commitEvery = 250 * time.Millisecond
 	// commitWithin bounds one commit; the next one carries the same positions and newer ones.
 	commitWithin = 10 * time.Second
+	// leaveWithin bounds how long a stop waits for the group.
+	leaveWithin = 3 * time.Second
 	// drainWithin bounds how long a revocation waits for batches in the pipeline. It holds up the whole group, so it
 	// ends well inside the rebalance timeout of 60 s.
 	drainWithin = 20 * time.Second

@@ -117,8 +117,20 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	close(stop)
 	background.Wait()
 	r.committer.commit(context.WithoutCancel(ctx))
-	r.client.CloseAllowingRebalance()
+	r.leave()
 	return err
+}
+
+// leave leaves the group and closes the client. A join that is under way waits for other members, for as long as their
+// sessions last; the stop does not.
+func (r *run) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveWithin)
+	defer cancel()
+	r.client.AllowRebalance()
+	if err := r.client.LeaveGroupContext(ctx); err != nil {
+		r.source.settings.Log.Info("the group was not left in time; it waits for this member's session to end", zap.Error(err))
+	}
+	r.client.Close()
 }
 
 // start makes the client, which joins the group by itself from here on.

@@ -165,7 +165,9 @@ func (r *run) receive(ctx context.Context) {
 				return
 			}
 			failures++
-			r.settings.Log.Warn("sqs: receive failed", zap.String("queue", r.ref.name), zap.Int("failures", failures), zap.Error(err))
+			if failures&(failures-1) == 0 { // the first, second, fourth, eighth of an outage are enough to read
+				r.settings.Log.Warn("sqs: receive failed", zap.String("queue", r.ref.name), zap.Int("failures", failures), zap.Error(err))
+			}
 			if !pause(ctx, backoff(failures, time.Second, 30*time.Second)) {
 				return
 			}

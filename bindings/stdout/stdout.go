@@ -8,8 +8,10 @@ package stdout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
@@ -27,6 +29,8 @@ type Sink struct {
 	// turn holds a token while nobody writes. A write cannot be interrupted: the Send that waits for one leaves when its
 	// context is done, and the write keeps the turn until it ends.
 	turn chan struct{}
+
+	broken func(error) // nil, or what is told when the reader has gone
 
 	// What follows belongs to whoever has the turn.
 	buf []byte
@@ -83,10 +87,14 @@ func (s *Sink) write(ctx context.Context, b []byte) error {
 	}()
 	select {
 	case err := <-written:
-		if err != nil {
-			return fmt.Errorf("stdout: %w", err)
+		if err == nil {
+			return nil
 		}
-		return nil
+		err = fmt.Errorf("stdout: %w", err)
+		if errors.Is(err, syscall.EPIPE) && s.broken != nil {
+			s.broken(err) // nobody will ever read again
+		}
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("stdout: the reader does not read: %w", ctx.Err())
 	}
@@ -104,6 +112,9 @@ func appendLine(dst []byte, e *envelope.Event) []byte {
 	}
 	return append(dst, '\n')
 }
+
+// OnFailure sets what is told when the reader of standard output has gone, which no repetition mends.
+func (s *Sink) OnFailure(report func(error)) { s.broken = report }
 
 // Preview says what would be written for an event.
 func (s *Sink) Preview(e *envelope.Event) (bindings.Preview, error) {

@@ -180,8 +180,17 @@ func (t *Template) Append(dst []byte, e *envelope.Event) ([]byte, error) {
 	return dst, nil
 }
 
+// fail names the template by its placeholders: the text between them may be a secret that a variable brought in.
 func (t *Template) fail(format string, args ...any) error {
-	return bindings.Permanent(bindings.ReasonAddress, "", fmt.Errorf("template %q: "+format, append([]any{t.source}, args...)...))
+	var shape strings.Builder
+	for i := range t.parts {
+		if t.parts[i].name == "" {
+			shape.WriteString("…")
+		} else {
+			shape.WriteString("{" + t.parts[i].name + "}")
+		}
+	}
+	return bindings.Permanent(bindings.ReasonAddress, "", fmt.Errorf("template %q: "+format, append([]any{shape.String()}, args...)...))
 }
 
 // value appends the placeholder's raw value; false where the event has none.

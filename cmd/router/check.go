@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -83,7 +84,7 @@ func (a *app) printCheck(cfg *config.Config, results []testResult, parts []reach
 			fmt.Fprintf(a.stdout, "%s %s  %s\n       %s\n", s.bad("FAIL"), p.Part, s.dim(p.Place), p.Error)
 		}
 	}
-	if failedTests(results) > 0 {
+	if failedTests(results) > 0 || slices.ContainsFunc(parts, func(p reached) bool { return !p.OK }) {
 		return
 	}
 	fmt.Fprintf(a.stdout, "%s: %s, %s, %s, %s passed\n", s.good("ok"), count(len(cfg.Sources), "source"),

@@ -109,20 +109,28 @@ func (d *demoRun) build(store string) error {
 
 // run sends for the given time, waits until everything has arrived, stops the router and reports.
 func (d *demoRun) run(ctx context.Context, length time.Duration, rate int) error {
-	routing, stop := context.WithCancel(ctx)
+	// An interrupt ends the sending. The router goes on until what was sent has arrived, so that the figures balance;
+	// should it end by itself, nothing waits for it.
+	life, dead := context.WithCancel(context.WithoutCancel(ctx))
+	defer dead()
+	routing, stop := context.WithCancel(life)
 	defer stop()
 	stopped := make(chan error, 1)
-	go func() { stopped <- d.instance.run(routing) }()
+	go func() {
+		stopped <- d.instance.run(routing)
+		dead()
+	}()
 
 	d.shop = newDemoShop("http://" + d.instance.wiring.ingress["shop"].Addr() + "/events")
 	fmt.Fprintf(d.app.stderr, "ingress %s, admin http://%s/readyz?verbose\n", d.shop.url, d.instance.admin.Addr())
 	sending, done := context.WithTimeout(ctx, length)
 	defer done()
+	defer context.AfterFunc(life, done)()
 	var wg sync.WaitGroup
-	wg.Go(func() { d.shop.send(sending, rate) })
+	wg.Go(func() { d.shop.send(sending, life, rate) })
 	d.watch(sending)
 	wg.Wait()
-	d.settle(ctx)
+	d.settle(life)
 	stop()
 	err := <-stopped
 	return errors.Join(err, d.report())

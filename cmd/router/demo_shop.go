@@ -28,9 +28,9 @@ func newDemoShop(url string) *demoShop {
 	}}
 }
 
-// send posts rate events a second until ctx is done. An event that was begun is repeated until the ingress confirms
-// it, so that the figures can balance.
-func (s *demoShop) send(ctx context.Context, rate int) {
+// send posts rate events a second until ctx is done. An event that was begun is repeated until the ingress confirms it,
+// so that the figures can balance, or until life is done.
+func (s *demoShop) send(ctx, life context.Context, rate int) {
 	defer s.client.CloseIdleConnections()
 	var wg sync.WaitGroup
 	start := time.Now()
@@ -46,7 +46,7 @@ func (s *demoShop) send(ctx context.Context, rate int) {
 					return
 				case <-timer.C:
 				}
-				s.post(context.WithoutCancel(ctx), n)
+				s.post(life, n)
 			}
 		})
 	}

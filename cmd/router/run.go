@@ -118,6 +118,7 @@ func (in *instance) close() { in.wiring.close() }
 func (in *instance) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- in.admin.Serve() }()
+	in.wiring.ports.Serve()
 	p := in.pipeline
 	stopping := context.AfterFunc(ctx, func() {
 		in.log.Info("stopping: no more is read, what is in flight is finished", zap.Int64("in_flight", inFlight(p.Ledger())))
