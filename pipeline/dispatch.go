@@ -115,6 +115,7 @@ func (d *dispatcher) stage(b *bindings.Batch, i int32, source int, tally *source
 		return d.policy(b, i, malformed(e.Malformed))
 	}
 	rules := d.plan.table.Match(d.scratch, source, e)
+	tally.failed += int64(d.scratch.Errors())
 	if len(rules) == 0 {
 		tally.unmatched++
 		return d.noMatch(b, i)

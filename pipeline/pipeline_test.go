@@ -400,3 +400,22 @@ func TestOrderByAttributeDoesNotTrustTheSinksOwnOrder(t *testing.T) {
 		}
 	})
 }
+
+func TestExpressionErrorsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rules := []routing.Rule{
+			{Name: "odd", When: when(t, "cesql", "INT(subject) > 5"), To: []string{"s"}},
+			{Name: "all", To: []string{"s"}},
+		}
+		in := events(3, "t", 0)
+		in[0].Subject, in[1].Subject = "9", "many"
+		r := newRig(t, rules, []Sink{{Name: "s", Sink: &bindingtest.MemorySink{}}}, in)
+		if err := r.run(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		l := r.p.Ledger()
+		if got := l.Sources[0].ExpressionErrors; got != 2 || l.Routes[0].Matched != 1 {
+			t.Errorf("%d errors, %d matched; want 2, 1", got, l.Routes[0].Matched)
+		}
+	})
+}

@@ -13,12 +13,12 @@ type sinkCounts struct {
 
 // sourceCounts counts the events of one source.
 type sourceCounts struct {
-	events, malformed, unmatched atomic.Int64
+	events, malformed, unmatched, failed atomic.Int64
 }
 
 // sourceTally gathers one batch's figures before they are added at once.
 type sourceTally struct {
-	events, malformed, unmatched int64
+	events, malformed, unmatched, failed int64
 }
 
 func (c *sourceCounts) add(t *sourceTally) {
@@ -28,6 +28,9 @@ func (c *sourceCounts) add(t *sourceTally) {
 	}
 	if t.unmatched > 0 {
 		c.unmatched.Add(t.unmatched)
+	}
+	if t.failed > 0 {
+		c.failed.Add(t.failed)
 	}
 }
 
@@ -126,6 +129,8 @@ type SourceFigures struct {
 	Events    int64  `json:"events"`
 	Malformed int64  `json:"malformed"`
 	Unmatched int64  `json:"unmatched"`
+	// ExpressionErrors counts CESQL expressions that ended in an error for an event, and so did not match.
+	ExpressionErrors int64 `json:"expression_errors,omitempty"`
 }
 
 // SinkFigures are what became of a sink's deliveries.
@@ -162,7 +167,7 @@ func (p *Pipeline) Ledger() Ledger {
 	for i := range s.sources {
 		c := &s.sources[i]
 		l.Sources = append(l.Sources, SourceFigures{
-			s.sourceNames[i], c.events.Load(), c.malformed.Load(), c.unmatched.Load(),
+			s.sourceNames[i], c.events.Load(), c.malformed.Load(), c.unmatched.Load(), c.failed.Load(),
 		})
 	}
 	s.mu.Lock()

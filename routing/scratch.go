@@ -25,7 +25,12 @@ type Scratch struct {
 	source   int32
 	matched  []int32
 	deferred []int32
+	errors   int // expressions of the event at hand that ended in an error
 }
+
+// Errors returns how many CESQL expressions ended in an error, and therefore did not hold, in the last Match. Only
+// those count that the index could not rule out before.
+func (s *Scratch) Errors() int { return s.errors }
 
 type slotValue struct {
 	stamp uint32
@@ -67,6 +72,7 @@ func (s *Scratch) begin(t *Table, source int, e *envelope.Event) {
 		s.now = 1
 	}
 	s.event, s.source, s.limit = e, int32(source), int32(len(t.rules))
+	s.errors = 0
 	s.matched, s.deferred, s.present = s.matched[:0], s.deferred[:0], s.present[:0]
 }
 
@@ -84,7 +90,11 @@ func (s *Scratch) holds(p *pred) bool {
 	case p.group != nil:
 		return s.holdsGroup(p)
 	case p.op == opCESQL:
-		return p.test.expr.True(s.event) != p.neg
+		holds, failed := p.test.expr.Test(s.event)
+		if failed {
+			s.errors++
+		}
+		return holds != p.neg
 	case p.data:
 		v := s.look(p.slot)
 		return (v.present && p.test.holds(v)) != p.neg

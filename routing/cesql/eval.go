@@ -31,9 +31,16 @@ func (x *Expr) Eval(e *envelope.Event) (Value, error) {
 
 // True tells whether an event passes the expression as a filter: it yields the Boolean true, and no error.
 func (x *Expr) True(e *envelope.Event) bool {
+	holds, _ := x.Test(e)
+	return holds
+}
+
+// Test is True, and tells whether an error is the reason why it does not hold. It makes no error value, so that it costs
+// what True costs.
+func (x *Expr) Test(e *envelope.Event) (holds, failed bool) {
 	m := machine{event: e, budget: MaxSteps}
 	v := m.eval(x.root)
-	return m.kind == NoError && v.Bool()
+	return m.kind == NoError && v.Bool(), m.kind != NoError
 }
 
 // fail notes the first error and returns the value that goes with it.
