@@ -82,7 +82,7 @@ func (p *process) kill() {
 		return
 	}
 	_ = p.cmd.Process.Kill()
-	<-p.exited
+	<-p.exited //nolint:errcheck // it was killed, and says so
 }
 
 func (p *process) tail() string {

@@ -215,7 +215,7 @@ func (s *shard) cut(now int64) (wakeAt int64) {
 
 // blocks reports whether what follows of the same key has to wait for this delivery. A dead letter that its sink can
 // never take waits for an operator; the dead letters behind it need not.
-func (d *delivery) blocks() bool { return d.key != 0 && !(d.held && d.dead) }
+func (d *delivery) blocks() bool { return d.key != 0 && (!d.held || !d.dead) }
 
 // compact closes the gaps that the taken deliveries left in queue[head:end].
 func (s *shard) compact(end int) {

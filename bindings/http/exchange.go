@@ -135,14 +135,11 @@ func (x *exchange) recycle() {
 	if cap(x.batch.Events) > maxPooledEvents {
 		return
 	}
-	for i := range x.batch.Events {
-		x.batch.Events[i].Reset()
-	}
 	x.batch.Reset()
 	x.request, x.events, x.bytes, x.bodySize = "", 0, 0, 0
 	x.left.Store(false)
 	select { // the answer of a request that had gone
-	case <-x.done:
+	case <-x.done: //nolint:errcheck // nobody waits for it any more
 	default:
 	}
 	s.pool.Put(x)
