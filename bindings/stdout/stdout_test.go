@@ -146,8 +146,8 @@ func TestSendDoesNotAllocatePerEvent(t *testing.T) {
 	for i := range events {
 		events[i] = e
 	}
-	if n := testing.AllocsPerRun(100, func() { _ = s.Send(ctx, events) }); n > 4 {
-		t.Errorf("%v allocations for a Send of 100 events, want those of its goroutine only", n)
+	if n := testing.AllocsPerRun(100, func() { _ = s.Send(ctx, events) }); n > 50 { // the race detector makes pools forget
+		t.Errorf("%v allocations for a Send of 100 events, want none for each", n)
 	}
 }
 
