@@ -45,10 +45,9 @@ func newSuiteQueue(t *testing.T, fifo bool) *suiteQueue {
 	q.url = q.server.CreateQueue(t, q.name, attrs)
 	q.proxy = testbroker.NewProxy(t, strings.TrimPrefix(q.server.URL(), "http://"))
 	q.endpoint = "http://" + q.proxy.Addr().String()
-	tr := &nethttp.Transport{DisableKeepAlives: true}
 	q.client = awssqs.New(awssqs.Options{
 		Region: fakesqs.Region, BaseEndpoint: aws.String(q.server.URL()), RetryMaxAttempts: 1,
-		HTTPClient:  &nethttp.Client{Transport: tr},
+		HTTPClient:  &nethttp.Client{Transport: q.server.RoundTripper()}, // a receive whose answer is lost hides messages
 		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
 	})
 	return q
