@@ -58,8 +58,8 @@ func newDispatcher(p *Pipeline, pl *plan) *dispatcher {
 	return &dispatcher{p: p, plan: pl, scratch: pl.table.NewScratch(), staged: make([][]delivery, shards), legs: make([]int64, len(p.lanes))}
 }
 
-// dispatch matches every event of a batch of the source with that number and hands its deliveries to the lanes. It is the emit of a source and
-// never blocks.
+// dispatch matches every event of a batch of the source with that number and hands its deliveries to the lanes. It is
+// the emit of a source and never blocks.
 func (p *Pipeline) dispatch(b *bindings.Batch, source int) {
 	pl := p.plan.Load()
 	d := pl.dispatchers.Get().(*dispatcher)

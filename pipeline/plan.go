@@ -69,7 +69,7 @@ func (p *Pipeline) resolve(pol Policy) (target, error) {
 // resolveDead resolves a dead-letter policy, which cannot pass the event on to yet another policy.
 func (p *Pipeline) resolveDead(pol Policy) (target, error) {
 	if pol.Action == Reject || pol.Action == ToDead {
-		return target{}, errors.New("is a sink, hold or drop")
+		return target{}, errors.New("must be a sink, hold or drop")
 	}
 	return p.resolve(pol)
 }
