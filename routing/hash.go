@@ -4,14 +4,11 @@ import (
 	"hash/maphash"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/eventrouter/router/envelope"
 )
 
 // hashIndex finds the postings of an exact value, open addressing with linear probing. Its seed is random, so that
 // nobody can choose values that collide.
 type hashIndex struct {
-	seed    maphash.Seed
 	mask    uint64
 	buckets []bucket
 	keys    []hashKey
@@ -38,9 +35,9 @@ func newHashIndex(seed maphash.Seed, keys []hashKey) *hashIndex {
 	for size < 2*len(keys) {
 		size *= 2
 	}
-	h := &hashIndex{seed: seed, mask: uint64(size - 1), buckets: make([]bucket, size), keys: keys}
+	h := &hashIndex{mask: uint64(size - 1), buckets: make([]bucket, size), keys: keys}
 	for i := range keys {
-		sum := spread(maphash.String(seed, keys[i].text), keys[i].slot)
+		sum := spread(hashText(seed, keys[i].text), keys[i].slot)
 		at := sum & h.mask
 		for h.buckets[at].key != 0 {
 			at = (at + 1) & h.mask
@@ -50,31 +47,25 @@ func newHashIndex(seed maphash.Seed, keys []hashKey) *hashIndex {
 	return h
 }
 
+// hashText returns the hash of a text, which is never zero.
+func hashText(seed maphash.Seed, text string) uint64 { return maphash.String(seed, text) | 1<<63 }
+
 // spread makes the hash of a value depend on its attribute.
 func spread(sum uint64, slot int32) uint64 { return sum ^ uint64(uint32(slot))*0x9e3779b97f4a7c15 }
 
-// find returns the postings of a value whose hash is known, an empty span if there are none.
-func (h *hashIndex) find(text string, slot int32, sum uint64) span {
+// walk tries the postings of a value whose hash is known.
+func (h *hashIndex) walk(text string, slot int32, sum uint64, s *Scratch) {
 	sum = spread(sum, slot)
 	tag := uint32(sum >> 32)
 	for at := sum & h.mask; ; at = (at + 1) & h.mask {
 		b := h.buckets[at]
 		if b.key == 0 {
-			return span{}
+			return
 		}
-		if b.tag != tag {
-			continue
-		}
-		if k := &h.keys[b.key-1]; k.slot == slot && k.text == text {
-			return k.postings
+		if b.tag == tag && s.tryKey(&h.keys[b.key-1], text, slot) {
+			return
 		}
 	}
-}
-
-// findBytes is find for a text in a buffer, whose hash it makes.
-func (h *hashIndex) findBytes(text []byte, slot int32) span {
-	// The string lives only for the call, in which nobody writes to the buffer.
-	return h.find(envelope.String(text), slot, maphash.Bytes(h.seed, text))
 }
 
 // appendFolded appends a form of s that two texts share exactly if strings.EqualFold says they are equal: every

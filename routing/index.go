@@ -23,12 +23,16 @@ type posting struct {
 
 // slotIndex is what an event's value of one attribute is looked up in.
 type slotIndex struct {
-	// hashed says that the value's hash is needed: for exact, or for guards.
-	hashed, exact  bool
-	fold           bool
-	prefix, suffix *radix
-	exists         span
+	// lengths has a bit for every length of the exact values, the last one for all that are longer: most values of
+	// an attribute that is seldom asked for are passed over without hashing them.
+	lengths uint64
+	fold    bool
+	affixes []*radix
+	exists  span
 }
+
+// maxLength is the last bit of slotIndex.lengths.
+const maxLength = 63
 
 // index is the immutable index of a table.
 type index struct {
@@ -340,8 +344,7 @@ func (x *indexer) guard(post *posting, preds []pred, access int) {
 		p := &preds[i]
 		if i != access && p.op == opEqual && !p.neg && p.test == nil && p.group == nil {
 			post.guard = p.slot
-			post.sum = uint32(maphash.String(x.table.index.seed, p.text))
-			x.table.index.slots[p.slot].hashed = true
+			post.sum = uint32(hashText(x.table.index.seed, p.text))
 			return
 		}
 	}

@@ -46,7 +46,7 @@ func (x *indexer) layout() {
 			of := key{kind: k.kind, slot: k.slot}
 			affixes[of] = append(affixes[of], radixKey{text: k.text, postings: s})
 		case byValue:
-			ix.slots[k.slot].exact, ix.slots[k.slot].hashed = true, true
+			ix.slots[k.slot].lengths |= 1 << min(len(k.text), maxLength)
 			hashKeys = append(hashKeys, hashKey{text: k.text, slot: k.slot, postings: s})
 		case byFold:
 			ix.slots[k.slot].fold = true
@@ -56,11 +56,8 @@ func (x *indexer) layout() {
 	}
 	ix.hash = newHashIndex(ix.seed, hashKeys)
 	for of, keys := range affixes {
-		if of.kind == byPrefix {
-			ix.slots[of.slot].prefix = newRadix(keys, false)
-		} else {
-			ix.slots[of.slot].suffix = newRadix(keys, true)
-		}
+		at := &ix.slots[of.slot]
+		at.affixes = append(at.affixes, newRadixes(keys, of.kind == bySuffix)...)
 	}
 }
 

@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"hash/maphash"
 	"slices"
 
 	"github.com/eventrouter/router/envelope"
@@ -88,29 +87,20 @@ func (t *Table) extension(name string) (int32, bool) {
 	return 0, false
 }
 
-// put fills a slot. The hash is made here because guards compare it before the slot's own turn.
+// put fills a slot.
 func (s *Scratch) put(slot int32, text string) {
-	v := &s.attrs[slot]
-	v.stamp, v.text = s.now, text
-	if s.table.index.slots[slot].hashed {
-		v.sum = maphash.String(s.table.index.seed, text)
-	}
+	s.attrs[slot] = slotValue{stamp: s.now, text: text}
 	s.present = append(s.present, slot)
 }
 
 // lookUp tries what the index has for the event's value of one attribute.
 func (s *Scratch) lookUp(slot int32, ix *slotIndex) {
 	v := &s.attrs[slot]
-	if ix.exact {
-		if found := s.table.index.hash.find(v.text, slot, v.sum); found.from < found.to {
-			s.tryAll(found)
-		}
+	if ix.lengths>>min(len(v.text), maxLength)&1 != 0 {
+		s.table.index.hash.walk(v.text, slot, v.hash(s.table.index.seed), s)
 	}
-	if ix.prefix != nil {
-		ix.prefix.walkPrefix(v.text, s)
-	}
-	if ix.suffix != nil {
-		ix.suffix.walkSuffix(v.text, s)
+	for _, r := range ix.affixes {
+		r.walk(v.text, s)
 	}
 	if ix.fold {
 		s.lookUpFolded(slot, v.text)
@@ -127,7 +117,9 @@ func (s *Scratch) lookUpFolded(slot int32, text string) {
 		return
 	}
 	s.folded = appendFolded(s.folded[:0], text)
-	s.tryAll(ix.hash.findBytes(s.folded, foldSlot(slot)))
+	// The string lives only for the call, in which nobody writes to the buffer.
+	folded := envelope.String(s.folded)
+	ix.hash.walk(folded, foldSlot(slot), hashText(ix.seed, folded), s)
 }
 
 // tryScanFrom tries the entries that only their source leads to.
@@ -147,17 +139,37 @@ func (s *Scratch) tryScanFrom() {
 // tryAll tries candidates, and passes over those that their posting alone refuses.
 func (s *Scratch) tryAll(found span) {
 	for i := found.from; i < found.to; i++ {
-		p := &s.table.index.postings[i]
-		if p.guard >= 0 {
-			if v := &s.attrs[p.guard]; v.stamp != s.now || uint32(v.sum) != p.sum {
-				continue
-			}
+		if p := &s.table.index.postings[i]; !s.refuses(p) {
+			s.try(p.entry)
 		}
-		if p.from >= 0 && p.from != s.source && s.source != AnySource {
+	}
+}
+
+// tryKey is tryAll for a key that seems to be text: their hashes agree. It reports whether it really is. The key's
+// text is far away in memory, so it is compared only once a posting has not been refused.
+func (s *Scratch) tryKey(k *hashKey, text string, slot int32) (same bool) {
+	for i := k.postings.from; i < k.postings.to; i++ {
+		p := &s.table.index.postings[i]
+		if s.refuses(p) {
 			continue
 		}
+		if !same && (k.slot != slot || k.text != text) {
+			return false
+		}
+		same = true
 		s.try(p.entry)
 	}
+	return same
+}
+
+// refuses reports whether a posting alone tells that its rule does not match.
+func (s *Scratch) refuses(p *posting) bool {
+	if p.guard >= 0 {
+		if v := &s.attrs[p.guard]; v.stamp != s.now || uint32(v.hash(s.table.index.seed)) != p.sum {
+			return true
+		}
+	}
+	return p.from >= 0 && p.from != s.source && s.source != AnySource
 }
 
 // try checks what an entry leaves open, and puts it off if the payload has to be read for it.

@@ -1,222 +1,185 @@
 package routing
 
 import (
-	"slices"
+	"math/bits"
 	"strings"
 )
 
 // radix finds every prefix of a value that is among its keys, in one walk along the value. A suffix radix does the
 // same from the value's end; its keys are kept as they are and compared from their ends.
 //
-// Nodes are laid out level by level, so that the upper levels, which every event walks through, are neighbours in
-// memory.
+// What all keys have in common is compared once. The next bytes, as many as every key has but no more than a word,
+// are looked up in a hash table, so that most values are passed over after one look and most others have left the
+// crowded upper levels behind them. From there a tree leads on. Its nodes are laid out level by level, and the
+// children of a node stand side by side in the order of their first bytes: one step down the tree reads one node.
 type radix struct {
 	suffix bool
+	// common is what all keys begin with, then come width bytes that are looked up in heads.
+	common string
+	width  int
+	heads  []radixHead
+	seed   uint64
 	nodes  []radixNode
-	// children holds for every node a range of bytes from low on, and the number of the child for each; 0 is none.
-	// Nodes whose bytes are too far apart have a list in sparse instead.
-	children []int32
-	sparse   []branch
+	// text holds the rests of all nodes.
+	text string
+	// wide are the children of the nodes whose first bytes are too far apart for radixNode.has.
+	wide []byteSet
 }
 
+// radixHead leads from some bytes, read as a number, to a node.
+type radixHead struct {
+	bytes uint64
+	// node is the number of the node plus one; zero is an empty place.
+	node int32
+}
+
+// radixNode takes 32 bytes, half a cache line.
 type radixNode struct {
-	// rest is what the value must continue with to come here from the parent, without the byte that chose this child.
-	rest     string
+	// has says which of the 64 bytes from low on have a child. In a wide node it is a place in radix.wide.
+	has      uint64
 	postings span
+	// children is the number of the first child.
 	children int32
-	// low is the first byte with a child, width how many bytes from it on are in children. In a sparse node children
-	// is a place in sparse and width the length of the list there.
-	low    byte
-	sparse bool
-	width  uint16
+	// rest to rest+size of radix.text is what the value must continue with to come here from the parent, without the
+	// byte that chose this child.
+	rest, size int32
+	low        byte
+	isWide     bool
 }
 
-// branch is one child in the list of a sparse node.
-type branch struct {
-	first byte
-	node  int32
-}
+// word is how many bytes a head has at most.
+const word = 8
 
-// Nodes are dense up to wide bytes, and beyond if they have a child for one byte in four; so the memory of a radix is
-// bounded by its number of keys, whatever they are.
-const (
-	wide   = 32
-	filled = 4
-)
-
-// span is a range of Table.postings.
-type span struct{ from, to int32 }
-
-type radixKey struct {
-	text     string
-	postings span
-}
-
-// newRadix builds a radix of distinct keys that are not empty. It sorts them.
-func newRadix(keys []radixKey, suffix bool) *radix {
-	r := &radix{suffix: suffix, nodes: make([]radixNode, 1, len(keys)+1)}
-	slices.SortFunc(keys, func(a, b radixKey) int { return r.order(a.text, b.text) })
-	jobs := []radixJob{{keys: keys}}
-	for len(jobs) > 0 {
-		next := jobs[0]
-		jobs = r.branch(next, jobs[1:])
+// headBytes reads the first width bytes as a number.
+func headBytes(text string, width int) uint64 {
+	if len(text) >= word {
+		b := text[:word]
+		all := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		return all & (1<<(8*width) - 1) // a shift of 64 leaves zero, so that all bits stay
 	}
-	return r
+	var head uint64
+	for i := range width {
+		head |= uint64(text[i]) << (8 * i)
+	}
+	return head
 }
 
-// radixJob is a node whose children are still to be made, from keys that share their first depth bytes.
-type radixJob struct {
-	node, depth int
-	keys        []radixKey
-}
 
-// branch makes the children of a node and appends what is to be done for them.
-func (r *radix) branch(j radixJob, jobs []radixJob) []radixJob {
-	if len(j.keys[0].text) == j.depth {
-		r.nodes[j.node].postings = j.keys[0].postings
-		j.keys = j.keys[1:]
-	}
-	if len(j.keys) == 0 {
-		return jobs
-	}
-	first := len(r.nodes)
-	low := r.at(j.keys[0].text, j.depth)
-	high := r.at(j.keys[len(j.keys)-1].text, j.depth)
-	var bytes [256]byte // of the children, in their order
-	kids := bytes[:0]
-	for len(j.keys) > 0 {
-		count := r.group(j.keys, j.depth)
-		text := j.keys[0].text
-		depth := r.common(text, j.keys[count-1].text, j.depth)
-		jobs = append(jobs, radixJob{node: len(r.nodes), depth: depth, keys: j.keys[:count]})
-		r.nodes = append(r.nodes, radixNode{rest: r.cut(text, j.depth+1, depth)})
-		kids = append(kids, r.at(text, j.depth))
-		j.keys = j.keys[count:]
-	}
-	n := &r.nodes[j.node]
-	n.low, n.width = low, uint16(high-low)+1
-	if n.sparse = n.width > wide && int(n.width) > filled*len(kids); n.sparse {
-		n.width, n.children = uint16(len(kids)), int32(len(r.sparse))
-		for i, c := range kids {
-			r.sparse = append(r.sparse, branch{c, int32(first + i)})
+// start returns the node that a head leads to, nil if there is none.
+func (r *radix) start(head uint64) *radixNode {
+	for at := r.place(head); ; at = (at + 1) & uint64(len(r.heads)-1) {
+		h := &r.heads[at]
+		if h.node == 0 {
+			return nil
 		}
-		return jobs
+		if h.bytes == head {
+			return &r.nodes[h.node-1]
+		}
 	}
-	n.children = int32(len(r.children))
-	r.children = append(r.children, make([]int32, n.width)...)
-	for i, c := range kids {
-		r.children[n.children+int32(c-low)] = int32(first + i)
-	}
-	return jobs
 }
 
-// at returns the i-th byte of a key in the direction of the walk.
-func (r *radix) at(key string, i int) byte {
-	if r.suffix {
-		return key[len(key)-1-i]
-	}
-	return key[i]
-}
-
-// cut returns the bytes from to to of a key in the direction of the walk.
-func (r *radix) cut(key string, from, to int) string {
-	if r.suffix {
-		return key[len(key)-to : len(key)-from]
-	}
-	return key[from:to]
-}
-
-func (r *radix) order(a, b string) int {
-	if !r.suffix {
-		return strings.Compare(a, b)
-	}
-	i := r.common(a, b, 0)
-	if i == len(a) || i == len(b) {
-		return cmpInt(len(a), len(b))
-	}
-	return cmpInt(int(r.at(a, i)), int(r.at(b, i)))
-}
-
-// common returns how many bytes a and b share, given that they share the first i.
-func (r *radix) common(a, b string, i int) int {
-	for i < len(a) && i < len(b) && r.at(a, i) == r.at(b, i) {
-		i++
-	}
-	return i
-}
-
-// group returns how many of the sorted keys have the byte at depth in common with the first.
-func (r *radix) group(keys []radixKey, depth int) int {
-	c := r.at(keys[0].text, depth)
-	n := 1
-	for n < len(keys) && r.at(keys[n].text, depth) == c {
-		n++
-	}
-	return n
+// place returns where the search for a head begins. The seed is random, so that nobody can choose keys that collide.
+func (r *radix) place(head uint64) uint64 {
+	hi, lo := bits.Mul64(head^r.seed, 0x9e3779b97f4a7c15)
+	return (hi ^ lo) & uint64(len(r.heads)-1)
 }
 
 // child returns the node behind n for the byte c, nil if there is none.
 func (r *radix) child(n *radixNode, c byte) *radixNode {
-	if n.sparse {
-		return r.listed(n, c)
+	if n.isWide {
+		return r.wideChild(n, c)
 	}
-	i := c - n.low // wraps round for bytes below low, which makes them too large
-	if uint16(i) >= n.width {
+	at := c - n.low // wraps round for bytes below low, which makes them too large
+	if at >= 64 || n.has>>at&1 == 0 {
 		return nil
 	}
-	number := r.children[n.children+int32(i)]
-	if number == 0 {
-		return nil
-	}
-	return &r.nodes[number]
+	return &r.nodes[n.children+int32(bits.OnesCount64(n.has&(1<<at-1)))]
 }
 
-// listed finds a child of a sparse node.
-func (r *radix) listed(n *radixNode, c byte) *radixNode {
-	for _, b := range r.sparse[n.children : n.children+int32(n.width)] {
-		if b.first == c {
-			return &r.nodes[b.node]
+func (r *radix) wideChild(n *radixNode, c byte) *radixNode {
+	less, in := r.wide[n.has].rank(c)
+	if !in {
+		return nil
+	}
+	return &r.nodes[n.children+less]
+}
+
+// walk tries the postings of every key that text begins with, or ends with in a suffix radix.
+func (r *radix) walk(text string, s *Scratch) {
+	rest := len(text) - len(r.common) - r.width
+	switch {
+	case rest < 0:
+	case r.suffix:
+		if strings.HasSuffix(text, r.common) {
+			r.walkSuffix(text[:rest], r.start(headBytes(text[rest:], r.width)), s)
 		}
+	case strings.HasPrefix(text, r.common):
+		text = text[len(r.common):]
+		r.walkPrefix(text[r.width:], r.start(headBytes(text, r.width)), s)
 	}
-	return nil
 }
 
-// walkPrefix tries the postings of every key that text begins with.
-func (r *radix) walkPrefix(text string, s *Scratch) {
-	n := &r.nodes[0]
-	for text != "" {
-		if n = r.child(n, text[0]); n == nil {
+// walkPrefix goes on from a node along text.
+func (r *radix) walkPrefix(text string, n *radixNode, s *Scratch) {
+	for n != nil {
+		if n.size != 0 {
+			if !strings.HasPrefix(text, r.text[n.rest:n.rest+n.size]) {
+				return
+			}
+			text = text[n.size:]
+		}
+		if n.postings.from < n.postings.to {
+			s.tryAll(n.postings)
+		}
+		if text == "" {
 			return
 		}
+		n = r.child(n, text[0])
 		text = text[1:]
-		if n.rest != "" {
-			if !strings.HasPrefix(text, n.rest) {
-				return
-			}
-			text = text[len(n.rest):]
-		}
-		if n.postings.from < n.postings.to {
-			s.tryAll(n.postings)
-		}
 	}
 }
 
-// walkSuffix tries the postings of every key that text ends with.
-func (r *radix) walkSuffix(text string, s *Scratch) {
-	n := &r.nodes[0]
-	for text != "" {
-		if n = r.child(n, text[len(text)-1]); n == nil {
-			return
-		}
-		text = text[:len(text)-1]
-		if n.rest != "" {
-			if !strings.HasSuffix(text, n.rest) {
+// walkSuffix goes on from a node along text from its end.
+func (r *radix) walkSuffix(text string, n *radixNode, s *Scratch) {
+	for n != nil {
+		if n.size != 0 {
+			if !strings.HasSuffix(text, r.text[n.rest:n.rest+n.size]) {
 				return
 			}
-			text = text[:len(text)-len(n.rest)]
+			text = text[:len(text)-int(n.size)]
 		}
 		if n.postings.from < n.postings.to {
 			s.tryAll(n.postings)
 		}
+		if text == "" {
+			return
+		}
+		n = r.child(n, text[len(text)-1])
+		text = text[:len(text)-1]
 	}
+}
+
+// byteSet is a set of bytes.
+type byteSet [4]uint64
+
+func (b *byteSet) add(c byte) { b[c>>6] |= 1 << (c & 63) }
+
+// window returns which of the 64 bytes from low on are in the set.
+func (b *byteSet) window(low byte) uint64 {
+	at, shift := low>>6, low&63
+	has := b[at] >> shift
+	if shift > 0 && at < 3 {
+		has |= b[at+1] << (64 - shift)
+	}
+	return has
+}
+
+// rank returns how many bytes of the set are less than c, and whether c is in it.
+func (b *byteSet) rank(c byte) (less int32, in bool) {
+	at, bit := c>>6, uint64(1)<<(c&63)
+	for _, w := range b[:at] {
+		less += int32(bits.OnesCount64(w))
+	}
+	return less + int32(bits.OnesCount64(b[at]&(bit-1))), b[at]&bit != 0
 }

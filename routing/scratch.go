@@ -1,6 +1,10 @@
 package routing
 
-import "github.com/eventrouter/router/envelope"
+import (
+	"hash/maphash"
+
+	"github.com/eventrouter/router/envelope"
+)
 
 // coreSlots are the attributes with fixed slots, in the order in which Scratch.load fills them.
 var coreSlots = [...]string{
@@ -34,9 +38,17 @@ func (s *Scratch) Errors() int { return s.errors }
 
 type slotValue struct {
 	stamp uint32
-	// sum is the hash of text, set only where the index wants it.
+	// sum is the hash of text, zero until something asks for it.
 	sum  uint64
 	text string
+}
+
+// hash returns the value's hash, which is made at most once.
+func (v *slotValue) hash(seed maphash.Seed) uint64 {
+	if v.sum == 0 {
+		v.sum = hashText(seed, v.text)
+	}
+	return v.sum
 }
 
 type dataValue struct {

@@ -138,10 +138,10 @@ func TestRadix(t *testing.T) {
 				keys = append(keys, radixKey{text: text, postings: span{int32(len(texts)), int32(len(texts) + 1)}})
 				texts = append(texts, text)
 			}
-			r := newRadix(keys, suffix)
+			all := newRadixes(keys, suffix)
 			for range 30 {
 				value := g.pick("", "\x01", "\xff") + g.word() + g.word() + g.pick("", "\x01", "\xfe", "~")
-				if got, want := radixHits(r, texts, value), naiveHits(texts, value, suffix); !slices.Equal(got, want) {
+				if got, want := radixHits(all, texts, value), naiveHits(texts, value, suffix); !slices.Equal(got, want) {
 					t.Fatalf("suffix %v, keys %q on %q: got %q, want %q", suffix, texts, value, got, want)
 				}
 			}
@@ -160,7 +160,7 @@ func naiveHits(texts []string, value string, suffix bool) []string {
 }
 
 // radixHits walks with a table whose n-th rule is the n-th text, without conditions.
-func radixHits(r *radix, texts []string, value string) []string {
+func radixHits(all []*radix, texts []string, value string) []string {
 	table := &Table{rules: make([]Rule, len(texts)), from: make([]origin, len(texts))}
 	for i := range texts {
 		table.from[i] = origin{only: fromAny}
@@ -169,10 +169,8 @@ func radixHits(r *radix, texts []string, value string) []string {
 	}
 	s := table.NewScratch()
 	s.begin(table, AnySource, event())
-	if r.suffix {
-		r.walkSuffix(value, s)
-	} else {
-		r.walkPrefix(value, s)
+	for _, r := range all {
+		r.walk(value, s)
 	}
 	hits := []string{}
 	for _, n := range s.matched {
@@ -184,25 +182,52 @@ func radixHits(r *radix, texts []string, value string) []string {
 
 func TestHashIndex(t *testing.T) {
 	var keys []hashKey
-	for i := range 1000 {
-		keys = append(keys, hashKey{text: fmt.Sprint(i / 2), slot: int32(i % 2), postings: span{int32(i), int32(i + 1)}})
+	table := &Table{rules: make([]Rule, 1000), from: make([]origin, 1000)}
+	for i := range int32(1000) {
+		keys = append(keys, hashKey{text: fmt.Sprint(i / 2), slot: i % 2, postings: span{i, i + 1}})
+		table.from[i] = origin{only: fromAny}
+		table.entries = append(table.entries, entry{rule: i})
+		table.index.postings = append(table.index.postings, posting{entry: i, from: fromAny, guard: -1})
 	}
 	seed := maphash.MakeSeed()
 	h := newHashIndex(seed, keys)
-	for i := range 1200 {
-		text, slot := fmt.Sprint(i/2), int32(i%2)
-		want := span{}
-		if i < 1000 {
-			want = span{int32(i), int32(i + 1)}
+	s := table.NewScratch()
+	find := func(h *hashIndex, text string, slot int32) []int32 {
+		s.begin(table, AnySource, event())
+		h.walk(text, slot, hashText(seed, text), s)
+		return s.matched
+	}
+	for i := range int32(1200) {
+		want := []int32{i}
+		if i >= 1000 {
+			want = nil
 		}
-		if got := h.find(text, slot, maphash.String(seed, text)); got != want {
-			t.Errorf("%s in %d: got %v, want %v", text, slot, got, want)
-		}
-		if got := h.findBytes([]byte(text), slot); got != want {
-			t.Errorf("bytes of %s in %d: got %v, want %v", text, slot, got, want)
+		if got := find(h, fmt.Sprint(i/2), i%2); !slices.Equal(got, want) {
+			t.Errorf("%d in %d: got %v, want %v", i/2, i%2, got, want)
 		}
 	}
-	if got := newHashIndex(seed, nil).find("x", 0, 1); got != (span{}) {
+	if got := find(newHashIndex(seed, nil), "x", 0); len(got) > 0 {
 		t.Errorf("empty index: got %v", got)
+	}
+}
+
+// Two keys whose hashes agree in all bits that a bucket holds are told apart by their texts.
+func TestHashIndexWithEqualTags(t *testing.T) {
+	table := compile(t, []Rule{
+		{Name: "a", When: condition(t, "{ type: aa }")}, {Name: "b", When: condition(t, "{ type: bb }")},
+	})
+	h := table.index.hash
+	for i := range h.buckets {
+		h.buckets[i] = bucket{}
+	}
+	e := event()
+	e.Type = "bb"
+	sum := spread(hashText(table.index.seed, e.Type), table.attrs["type"])
+	for i := range h.keys { // all in the place of bb, aa before it
+		at := (sum + uint64(i)) & h.mask
+		h.buckets[at] = bucket{tag: uint32(sum >> 32), key: int32(i + 1)}
+	}
+	if got := table.Match(table.NewScratch(), AnySource, e); !slices.Equal(got, []int32{1}) {
+		t.Errorf("got %v, want [1]", got)
 	}
 }
