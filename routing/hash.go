@@ -14,23 +14,24 @@ type hashIndex struct {
 	keys    []hashKey
 }
 
-// bucket holds some bits of a key's hash, so that most misses are found without touching the key.
+// bucket holds some bits of a key's hash and its postings, so that neither a miss nor a hit that the postings refuse
+// touches the key, which is far away in memory.
 type bucket struct {
 	tag uint32
 	// key is the number of a key plus one; zero is an empty bucket.
-	key int32
+	key      int32
+	postings span
 }
 
 type hashKey struct {
-	text     string
-	slot     int32
-	postings span
+	text string
+	slot int32
 }
 
 // foldSlot keeps folded values apart from exact ones in the same index.
 func foldSlot(slot int32) int32 { return ^slot }
 
-func newHashIndex(seed maphash.Seed, keys []hashKey) *hashIndex {
+func newHashIndex(seed maphash.Seed, keys []hashKey, postings []span) *hashIndex {
 	size := 1
 	for size < 2*len(keys) {
 		size *= 2
@@ -42,7 +43,7 @@ func newHashIndex(seed maphash.Seed, keys []hashKey) *hashIndex {
 		for h.buckets[at].key != 0 {
 			at = (at + 1) & h.mask
 		}
-		h.buckets[at] = bucket{tag: uint32(sum >> 32), key: int32(i + 1)}
+		h.buckets[at] = bucket{tag: uint32(sum >> 32), key: int32(i + 1), postings: postings[i]}
 	}
 	return h
 }
@@ -58,11 +59,11 @@ func (h *hashIndex) walk(text string, slot int32, sum uint64, s *Scratch) {
 	sum = spread(sum, slot)
 	tag := uint32(sum >> 32)
 	for at := sum & h.mask; ; at = (at + 1) & h.mask {
-		b := h.buckets[at]
+		b := &h.buckets[at]
 		if b.key == 0 {
 			return
 		}
-		if b.tag == tag && s.tryKey(&h.keys[b.key-1], text, slot) {
+		if b.tag == tag && s.tryKey(&h.keys[b.key-1], b.postings, text, slot) {
 			return
 		}
 	}

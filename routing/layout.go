@@ -29,6 +29,7 @@ func (x *indexer) layout() {
 	ix := &x.table.index
 	ix.scanFrom = make([]span, len(x.table.sourceIDs))
 	var hashKeys []hashKey
+	var hashed []span
 	affixes := map[key][]radixKey{}
 	for id, k := range x.keys {
 		s := spans[id]
@@ -47,14 +48,16 @@ func (x *indexer) layout() {
 			affixes[of] = append(affixes[of], radixKey{text: k.text, postings: s})
 		case byValue:
 			ix.slots[k.slot].lengths |= 1 << min(len(k.text), maxLength)
-			hashKeys = append(hashKeys, hashKey{text: k.text, slot: k.slot, postings: s})
+			hashKeys = append(hashKeys, hashKey{text: k.text, slot: k.slot})
+			hashed = append(hashed, s)
 		case byFold:
 			ix.slots[k.slot].fold = true
 			ix.longestFold = max(ix.longestFold, len(k.text))
-			hashKeys = append(hashKeys, hashKey{text: k.text, slot: foldSlot(k.slot), postings: s})
+			hashKeys = append(hashKeys, hashKey{text: k.text, slot: foldSlot(k.slot)})
+			hashed = append(hashed, s)
 		}
 	}
-	ix.hash = newHashIndex(ix.seed, hashKeys)
+	ix.hash = newHashIndex(ix.seed, hashKeys, hashed)
 	for of, keys := range affixes {
 		at := &ix.slots[of.slot]
 		at.affixes = append(at.affixes, newRadixes(keys, of.kind == bySuffix)...)

@@ -145,18 +145,19 @@ func (s *Scratch) tryAll(found span) {
 	}
 }
 
-// tryKey is tryAll for a key that seems to be text: their hashes agree. It reports whether it really is. The key's
-// text is far away in memory, so it is compared only once a posting has not been refused.
-func (s *Scratch) tryKey(k *hashKey, text string, slot int32) (same bool) {
-	for i := k.postings.from; i < k.postings.to; i++ {
+// tryKey is tryAll for a key that seems to be text: their hashes agree. It reports whether it really is. The key is
+// looked at only once a posting has not been refused.
+func (s *Scratch) tryKey(k *hashKey, found span, text string, slot int32) (same bool) {
+	for i := found.from; i < found.to; i++ {
 		p := &s.table.index.postings[i]
 		if s.refuses(p) {
 			continue
 		}
-		if !same && (k.slot != slot || k.text != text) {
-			return false
+		if !same {
+			if same = k.slot == slot && k.text == text; !same {
+				return false
+			}
 		}
-		same = true
 		s.try(p.entry)
 	}
 	return same

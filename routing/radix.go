@@ -50,21 +50,20 @@ type radixNode struct {
 // word is how many bytes a head has at most.
 const word = 8
 
-// headBytes reads the first width bytes as a number.
+// headBytes reads the first width bytes, at least one and at most a word, as a number that is different for different
+// bytes. It reads the first and the last half, which may overlap.
 func headBytes(text string, width int) uint64 {
-	if len(text) >= word {
-		b := text[:word]
-		all := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		return all & (1<<(8*width) - 1) // a shift of 64 leaves zero, so that all bits stay
+	if width >= 4 {
+		return uint64(low32(text)) | uint64(low32(text[width-4:]))<<32
 	}
-	var head uint64
-	for i := range width {
-		head |= uint64(text[i]) << (8 * i)
-	}
-	return head
+	return uint64(text[0]) | uint64(text[width>>1])<<8 | uint64(text[width-1])<<16
 }
 
+// low32 reads four bytes, the first one lowest.
+func low32(text string) uint32 {
+	b := text[:4]
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}
 
 // start returns the node that a head leads to, nil if there is none.
 func (r *radix) start(head uint64) *radixNode {

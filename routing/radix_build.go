@@ -45,7 +45,7 @@ func newRadix(keys []radixKey, suffix bool) *radix {
 		shortest = min(shortest, len(keys[i].text))
 	}
 	first, last := keys[0].text, keys[len(keys)-1].text
-	depth := min(r.shared(first, last, 0), shortest)
+	depth := min(r.shared(first, last, 0), shortest-1) // a head has at least one byte
 	r.common = r.cut(first, 0, depth)
 	r.width = min(shortest-depth, word)
 	b.heads(keys, depth)

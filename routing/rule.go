@@ -1,5 +1,7 @@
 package routing
 
+import "github.com/eventrouter/router/envelope"
+
 // Rule is one route as a user wrote it.
 type Rule struct {
 	Name string
@@ -17,6 +19,10 @@ type Rule struct {
 	Set []Assignment
 	// RewriteSource allows Set to change the source attribute.
 	RewriteSource bool
+	// Types are the types that untyped extensions get on the copy that this rule delivers.
+	Types []Typing
+	// Sample delivers one in so many of the events that the rule matched; 0 and 1 deliver them all.
+	Sample int
 }
 
 // Assignment sets an attribute to a template's result, or removes it.
@@ -25,4 +31,33 @@ type Assignment struct {
 	Name     string
 	Template string
 	Remove   bool
+}
+
+// Typing gives an extension that came from a carrier of strings its type.
+type Typing struct {
+	Pos  Pos
+	Name string
+	Kind envelope.Kind
+}
+
+// TypeName returns what the specification calls a type of attributes, empty for a kind that is none.
+func TypeName(k envelope.Kind) string {
+	switch k {
+	case envelope.KindBoolean:
+		return "Boolean"
+	case envelope.KindInteger:
+		return "Integer"
+	case envelope.KindString:
+		return "String"
+	case envelope.KindBinary:
+		return "Binary"
+	case envelope.KindURI:
+		return "URI"
+	case envelope.KindURIRef:
+		return "URI-reference"
+	case envelope.KindTimestamp:
+		return "Timestamp"
+	case envelope.KindUntyped:
+	}
+	return ""
 }

@@ -182,15 +182,17 @@ func radixHits(all []*radix, texts []string, value string) []string {
 
 func TestHashIndex(t *testing.T) {
 	var keys []hashKey
+	var postings []span
 	table := &Table{rules: make([]Rule, 1000), from: make([]origin, 1000)}
 	for i := range int32(1000) {
-		keys = append(keys, hashKey{text: fmt.Sprint(i / 2), slot: i % 2, postings: span{i, i + 1}})
+		keys = append(keys, hashKey{text: fmt.Sprint(i / 2), slot: i % 2})
+		postings = append(postings, span{i, i + 1})
 		table.from[i] = origin{only: fromAny}
 		table.entries = append(table.entries, entry{rule: i})
 		table.index.postings = append(table.index.postings, posting{entry: i, from: fromAny, guard: -1})
 	}
 	seed := maphash.MakeSeed()
-	h := newHashIndex(seed, keys)
+	h := newHashIndex(seed, keys, postings)
 	s := table.NewScratch()
 	find := func(h *hashIndex, text string, slot int32) []int32 {
 		s.begin(table, AnySource, event())
@@ -206,7 +208,7 @@ func TestHashIndex(t *testing.T) {
 			t.Errorf("%d in %d: got %v, want %v", i/2, i%2, got, want)
 		}
 	}
-	if got := find(newHashIndex(seed, nil), "x", 0); len(got) > 0 {
+	if got := find(newHashIndex(seed, nil, nil), "x", 0); len(got) > 0 {
 		t.Errorf("empty index: got %v", got)
 	}
 }
@@ -217,7 +219,9 @@ func TestHashIndexWithEqualTags(t *testing.T) {
 		{Name: "a", When: condition(t, "{ type: aa }")}, {Name: "b", When: condition(t, "{ type: bb }")},
 	})
 	h := table.index.hash
-	for i := range h.buckets {
+	postings := map[int32]span{}
+	for i, b := range h.buckets {
+		postings[b.key] = b.postings
 		h.buckets[i] = bucket{}
 	}
 	e := event()
@@ -225,7 +229,7 @@ func TestHashIndexWithEqualTags(t *testing.T) {
 	sum := spread(hashText(table.index.seed, e.Type), table.attrs["type"])
 	for i := range h.keys { // all in the place of bb, aa before it
 		at := (sum + uint64(i)) & h.mask
-		h.buckets[at] = bucket{tag: uint32(sum >> 32), key: int32(i + 1)}
+		h.buckets[at] = bucket{tag: uint32(sum >> 32), key: int32(i + 1), postings: postings[int32(i+1)]}
 	}
 	if got := table.Match(table.NewScratch(), AnySource, e); !slices.Equal(got, []int32{1}) {
 		t.Errorf("got %v, want [1]", got)
