@@ -31,19 +31,27 @@ type hashKey struct {
 // foldSlot keeps folded values apart from exact ones in the same index.
 func foldSlot(slot int32) int32 { return ^slot }
 
-func newHashIndex(seed maphash.Seed, keys []hashKey, postings []span) *hashIndex {
+// hashEntry is a key to be indexed, with the hash of its text and slot.
+type hashEntry struct {
+	hashKey
+	sum      uint64
+	postings span
+}
+
+func newHashIndex(entries []hashEntry) *hashIndex {
 	size := 1
-	for size < 2*len(keys) {
+	for size < 2*len(entries) {
 		size *= 2
 	}
-	h := &hashIndex{mask: uint64(size - 1), buckets: make([]bucket, size), keys: keys}
-	for i := range keys {
-		sum := spread(hashText(seed, keys[i].text), keys[i].slot)
-		at := sum & h.mask
+	h := &hashIndex{mask: uint64(size - 1), buckets: make([]bucket, size), keys: make([]hashKey, len(entries))}
+	for i := range entries {
+		e := &entries[i]
+		h.keys[i] = e.hashKey
+		at := e.sum & h.mask
 		for h.buckets[at].key != 0 {
 			at = (at + 1) & h.mask
 		}
-		h.buckets[at] = bucket{tag: uint32(sum >> 32), key: int32(i + 1), postings: postings[i]}
+		h.buckets[at] = bucket{tag: uint32(e.sum >> 32), key: int32(i + 1), postings: e.postings}
 	}
 	return h
 }

@@ -48,34 +48,14 @@ type index struct {
 	longestFold int
 }
 
-// keyKind is a kind of access. The better ones come first.
-type keyKind uint8
-
-const (
-	byValue keyKind = iota
-	byPrefix
-	bySuffix
-	byFold
-	byExists
-	byScan
-	byScanFrom
-)
-
-// key is one way into the index.
-type key struct {
-	kind keyKind
-	slot int32
-	text string
-}
-
 // indexer builds an index in three steps: count how many predicates share each key, choose for every rule the keys
 // with the fewest, and lay out the postings by key.
 type indexer struct {
 	table *Table
 	lower *lowerer
-	ids   map[key]int32
-	keys  []key
-	fans  []int32
+	keys  *keyTable
+	// fans says how many predicates share each key.
+	fans []int32
 	// posts are the postings in the order of the rules, owners their keys.
 	posts  []posting
 	owners []int32
@@ -92,7 +72,7 @@ func newIndexer(t *Table, l *lowerer) *indexer {
 	n := len(t.rules)
 	t.preds, t.entries = make([]pred, 0, n+n/2), make([]entry, 0, n)
 	return &indexer{
-		table: t, lower: l, ids: make(map[key]int32, 2*n), keys: make([]key, 0, 2*n), fans: make([]int32, 0, 2*n),
+		table: t, lower: l, keys: newKeyTable(t.index.seed, 2*n), fans: make([]int32, 0, 2*n),
 		posts: make([]posting, 0, n), owners: make([]int32, 0, n),
 		found: make([]cover, 0, 2*n), ends: make([]int32, 0, 2*n), arena: make([]int32, 0, 2*n),
 	}
@@ -100,11 +80,8 @@ func newIndexer(t *Table, l *lowerer) *indexer {
 
 // id numbers a key.
 func (x *indexer) id(k key) int32 {
-	id, ok := x.ids[k]
-	if !ok {
-		id = int32(len(x.keys))
-		x.ids[k] = id
-		x.keys = append(x.keys, k)
+	id, added := x.keys.id(k)
+	if added {
 		x.fans = append(x.fans, 0)
 	}
 	return id
@@ -246,7 +223,7 @@ func conjunctKind(o cesql.Op) (keyKind, bool) {
 func (x *indexer) fanout(c cover) int {
 	worst := 0
 	for _, id := range c.ids {
-		k := &x.keys[id]
+		k := &x.keys.keys[id]
 		weight := [...]int{byValue: 2, byPrefix: 8, bySuffix: 8, byFold: 3, byExists: 1 << 10}[k.kind]
 		if (k.kind == byPrefix || k.kind == bySuffix) && len(k.text) < 3 {
 			weight *= 4

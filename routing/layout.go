@@ -9,11 +9,11 @@ func (t *Table) build() {
 	for i := range t.rules {
 		conditions[i] = l.condition(t.rules[i].When)
 	}
+	t.index.seed = maphash.MakeSeed()
 	x := newIndexer(t, l)
 	for _, preds := range conditions {
 		x.count(preds)
 	}
-	t.index.seed = maphash.MakeSeed()
 	t.index.slots = make([]slotIndex, len(l.attrNames))
 	for i, preds := range conditions {
 		x.rule(int32(i), preds)
@@ -28,10 +28,9 @@ func (x *indexer) layout() {
 	spans := x.sortPostings()
 	ix := &x.table.index
 	ix.scanFrom = make([]span, len(x.table.sourceIDs))
-	var hashKeys []hashKey
-	var hashed []span
+	hashed := make([]hashEntry, 0, len(x.keys.keys))
 	affixes := map[key][]radixKey{}
-	for id, k := range x.keys {
+	for id, k := range x.keys.keys {
 		s := spans[id]
 		if s.from == s.to {
 			continue
@@ -48,16 +47,14 @@ func (x *indexer) layout() {
 			affixes[of] = append(affixes[of], radixKey{text: k.text, postings: s})
 		case byValue:
 			ix.slots[k.slot].lengths |= 1 << min(len(k.text), maxLength)
-			hashKeys = append(hashKeys, hashKey{text: k.text, slot: k.slot})
-			hashed = append(hashed, s)
+			hashed = append(hashed, hashEntry{hashKey{k.text, k.slot}, x.keys.sums[id], s})
 		case byFold:
 			ix.slots[k.slot].fold = true
 			ix.longestFold = max(ix.longestFold, len(k.text))
-			hashKeys = append(hashKeys, hashKey{text: k.text, slot: foldSlot(k.slot)})
-			hashed = append(hashed, s)
+			hashed = append(hashed, hashEntry{hashKey{k.text, foldSlot(k.slot)}, x.keys.sums[id], s})
 		}
 	}
-	ix.hash = newHashIndex(ix.seed, hashKeys, hashed)
+	ix.hash = newHashIndex(hashed)
 	for of, keys := range affixes {
 		at := &ix.slots[of.slot]
 		at.affixes = append(at.affixes, newRadixes(keys, of.kind == bySuffix)...)
@@ -66,7 +63,7 @@ func (x *indexer) layout() {
 
 // sortPostings lays out the postings by key, those of one key in the order of the rules.
 func (x *indexer) sortPostings() []span {
-	spans := make([]span, len(x.keys))
+	spans := make([]span, len(x.keys.keys))
 	for _, id := range x.owners {
 		spans[id].to++
 	}

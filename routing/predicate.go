@@ -31,6 +31,8 @@ type lowerer struct {
 	attrNames []string
 	paths     map[string]int32
 	pathList  []*envelope.Path
+	// arena is where the parts of combinations are cut from: most rules have two or three.
+	arena []pred
 }
 
 func newLowerer() *lowerer {
@@ -42,6 +44,11 @@ func newLowerer() *lowerer {
 }
 
 func (l *lowerer) attr(name string) int32 {
+	for i, known := range l.attrNames[:min(fewNames, len(l.attrNames))] {
+		if known == name {
+			return int32(i)
+		}
+	}
 	slot, ok := l.attrs[name]
 	if !ok {
 		slot = int32(len(l.attrNames))
@@ -61,16 +68,33 @@ func (l *lowerer) path(text string, p *envelope.Path) int32 {
 	return slot
 }
 
+// parts returns an empty list with room for n predicates.
+func (l *lowerer) parts(n int) []pred {
+	const chunk = 1024
+	if n > chunk/16 {
+		return make([]pred, 0, n)
+	}
+	if cap(l.arena)-len(l.arena) < n {
+		l.arena = make([]pred, 0, chunk)
+	}
+	from := len(l.arena)
+	l.arena = l.arena[:from+n]
+	return l.arena[from : from : from+n]
+}
+
 // condition returns the predicates that all have to hold, cheapest first.
 func (l *lowerer) condition(c *Condition) []pred {
 	if c == nil {
 		return nil
 	}
+	if c.root.op == opAll {
+		return l.kids(c.root, false, opAll)
+	}
 	p := l.lower(c.root, false)
 	if p.op == opAll {
 		return p.group.parts
 	}
-	return []pred{p}
+	return append(l.parts(1), p)
 }
 
 func (l *lowerer) lower(n *node, neg bool) pred {
@@ -99,28 +123,35 @@ func (l *lowerer) leaf(n *node, neg bool) pred {
 	return p
 }
 
-// combine lowers the parts, dissolves combinations of the same kind into their parent and sorts by cost.
+// combine lowers a combination; one of a single part is that part.
 func (l *lowerer) combine(n *node, neg bool) pred {
 	o := n.op
 	if neg {
 		o = opAll + opAny - o // De Morgan
 	}
-	g := &group{parts: make([]pred, 0, len(n.kids))}
-	lazy := false
+	parts := l.kids(n, neg, o)
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	lazy := slices.ContainsFunc(parts, func(p pred) bool { return p.lazy })
+	return pred{op: o, lazy: lazy, group: &group{parts: parts}}
+}
+
+// kids lowers the parts of a combination, dissolves those of the same kind into it and sorts by cost.
+func (l *lowerer) kids(n *node, neg bool, o op) []pred {
+	parts := l.parts(len(n.kids))
 	for _, kid := range n.kids {
-		p := l.lower(kid, neg)
-		lazy = lazy || p.lazy
-		if p.op == o {
-			g.parts = append(g.parts, p.group.parts...)
+		if p := l.lower(kid, neg); p.op == o {
+			parts = append(parts, p.group.parts...)
 		} else {
-			g.parts = append(g.parts, p)
+			parts = append(parts, p)
 		}
 	}
-	if len(g.parts) == 1 {
-		return g.parts[0]
+	byCost := func(a, b pred) int { return cmpInt(a.cost(), b.cost()) }
+	if !slices.IsSortedFunc(parts, byCost) {
+		slices.SortStableFunc(parts, byCost)
 	}
-	slices.SortStableFunc(g.parts, func(a, b pred) int { return cmpInt(a.cost(), b.cost()) })
-	return pred{op: o, lazy: lazy, group: g}
+	return parts
 }
 
 // cost ranks predicates by how long they take; what reads the payload comes last.

@@ -181,18 +181,17 @@ func radixHits(all []*radix, texts []string, value string) []string {
 }
 
 func TestHashIndex(t *testing.T) {
-	var keys []hashKey
-	var postings []span
+	var entries []hashEntry
+	seed := maphash.MakeSeed()
 	table := &Table{rules: make([]Rule, 1000), from: make([]origin, 1000)}
 	for i := range int32(1000) {
-		keys = append(keys, hashKey{text: fmt.Sprint(i / 2), slot: i % 2})
-		postings = append(postings, span{i, i + 1})
+		k := hashKey{text: fmt.Sprint(i / 2), slot: i % 2}
+		entries = append(entries, hashEntry{k, spread(hashText(seed, k.text), k.slot), span{i, i + 1}})
 		table.from[i] = origin{only: fromAny}
 		table.entries = append(table.entries, entry{rule: i})
 		table.index.postings = append(table.index.postings, posting{entry: i, from: fromAny, guard: -1})
 	}
-	seed := maphash.MakeSeed()
-	h := newHashIndex(seed, keys, postings)
+	h := newHashIndex(entries)
 	s := table.NewScratch()
 	find := func(h *hashIndex, text string, slot int32) []int32 {
 		s.begin(table, AnySource, event())
@@ -208,7 +207,7 @@ func TestHashIndex(t *testing.T) {
 			t.Errorf("%d in %d: got %v, want %v", i/2, i%2, got, want)
 		}
 	}
-	if got := find(newHashIndex(seed, nil, nil), "x", 0); len(got) > 0 {
+	if got := find(newHashIndex(nil), "x", 0); len(got) > 0 {
 		t.Errorf("empty index: got %v", got)
 	}
 }
