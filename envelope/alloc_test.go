@@ -30,6 +30,7 @@ func TestAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	deep, fromBinary := []byte(doc(`"data":`+nested(64))), binaryEvent("application/json", []byte(nested(64)))
 	pool := make([]Event, 3)
 	next := 0
 	add := func() *Event { next++; return &pool[next-1] }
@@ -38,6 +39,8 @@ func TestAllocations(t *testing.T) {
 		run  func()
 	}{
 		{"ParseJSON", func() { e.Reset(); _ = ParseJSON(&e, sample, Options{MaxAttributes: 64}) }},
+		{"ParseJSON of 64 levels", func() { binary.Reset(); _ = ParseJSON(&binary, deep, Options{}) }},
+		{"AppendJSON of 64 levels from binary", func() { _ = AppendJSON(dst, fromBinary) }},
 		{"ParseJSONBatch", func() {
 			next = 0
 			for i := range pool {

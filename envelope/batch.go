@@ -15,31 +15,31 @@ func ParseJSONBatch(msg []byte, o Options, add func() *Event) error {
 	}
 	p := newParser(msg, o)
 	defer p.release()
-	if p.dec.PeekKind() != '[' {
+	if !p.scan.Open('[') {
 		if err := p.notObject(); !errors.Is(err, ErrNotCloudEvent) {
 			return err
 		}
 		return &AttributeError{Rule: "a batch must be a JSON array"}
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return syntaxError(err)
-	}
-	for i := 0; p.dec.PeekKind() != ']'; i++ {
+	for i := 0; ; i++ {
+		more, err := p.scan.More(i == 0, ']')
+		if err != nil {
+			return syntaxError(err)
+		}
+		if !more {
+			return p.end()
+		}
 		if err := p.element(add); err != nil {
 			return fmt.Errorf("event %d of the batch: %w", i, err)
 		}
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return syntaxError(err)
-	}
-	return p.end()
 }
 
 // element reads the next event of a batch.
 func (p *parser) element(add func() *Event) error {
-	if p.dec.PeekKind() != '{' {
-		if _, err := p.value(); err != nil {
-			return err
+	if p.scan.Peek() != '{' {
+		if _, err := p.scan.Value(); err != nil {
+			return syntaxError(err)
 		}
 		return &AttributeError{Rule: "must be a JSON object"}
 	}
@@ -51,7 +51,7 @@ func (p *parser) element(add func() *Event) error {
 		}
 		return err
 	}
-	end := int(p.dec.InputOffset())
+	end := p.scan.Offset()
 	e.Raw, e.RawFormat = p.msg[p.start:end:end], FormatJSON
 	return nil
 }

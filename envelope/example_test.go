@@ -36,7 +36,7 @@ func ExampleParseJSON_errors() {
 	// Output:
 	// false id: must not be empty
 	// true not a CloudEvent: the JSON object has no specversion
-	// false not a JSON document: at byte 11: unexpected EOF
+	// false not a JSON document: at byte 11: the text ends where a value should be
 }
 
 // A binary-mode message is collected attribute by attribute.

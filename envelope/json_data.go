@@ -7,12 +7,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth is how many objects and arrays may lie inside one another in an event's data. Nothing legitimate comes near
-// it, and consumers with recursive parsers are kept from what would exhaust theirs.
-const maxDepth = 64
-
-const ruleDepth = "must not nest more than 64 levels deep"
-
 // setData decides what the data members mean, in the order of the JSON format's section 3.1.2. It runs last because
 // datacontenttype may come after the data.
 func (p *parser) setData(e *Event) error {
@@ -26,9 +20,6 @@ func (p *parser) setData(e *Event) error {
 		return nil
 	}
 	if e.DataContentType == "" || IsJSON(e.DataContentType) {
-		if tooDeep(p.data) {
-			return &AttributeError{Attribute: "data", Rule: ruleDepth}
-		}
 		e.Data, e.DataKind = p.data, DataJSON
 		return nil
 	}
@@ -58,7 +49,7 @@ func (p *parser) setBinary(e *Event) error {
 	return nil
 }
 
-// unquote returns the text of a JSON string that the tokenizer has accepted. Without escapes it is a part of raw.
+// unquote returns the text of a JSON string that the scanner has accepted. Without escapes it is a part of raw.
 func unquote(raw []byte) string {
 	inner := raw[1 : len(raw)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {
@@ -66,41 +57,9 @@ func unquote(raw []byte) string {
 	}
 	text, err := jsontext.AppendUnquote(make([]byte, 0, len(inner)), raw)
 	if err != nil {
-		// The tokenizer takes no string that cannot be unquoted; were it otherwise, an empty value is what every
+		// The scanner takes no string that cannot be unquoted; were it otherwise, an empty value is what every
 		// later check refuses or what matches nothing.
 		return ""
 	}
 	return String(text)
-}
-
-// tooDeep reports whether a valid JSON value nests deeper than maxDepth.
-func tooDeep(v []byte) bool {
-	// Counting brackets is far cheaper than following them, and enough for almost every value.
-	if bytes.Count(v, []byte("{"))+bytes.Count(v, []byte("[")) <= maxDepth {
-		return false
-	}
-	depth := 0
-	for i := 0; i < len(v); i++ {
-		switch v[i] {
-		case '{', '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case '}', ']':
-			depth--
-		case '"':
-			i = stringEnd(v, i)
-		}
-	}
-	return false
-}
-
-// stringEnd returns the index of the quote that ends the string beginning at v[i].
-func stringEnd(v []byte, i int) int {
-	for i++; i < len(v) && v[i] != '"'; i++ {
-		if v[i] == '\\' {
-			i++
-		}
-	}
-	return i
 }

@@ -2,13 +2,8 @@ package envelope
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"strconv"
 	"sync"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ParseJSON decodes a structured JSON event into e, which the caller has Reset. Strings and Data alias msg, except
@@ -23,7 +18,7 @@ func ParseJSON(e *Event, msg []byte, o Options) error {
 	}
 	p := newParser(msg, o)
 	defer p.release()
-	if p.dec.PeekKind() != '{' {
+	if p.scan.Peek() != '{' {
 		return p.notObject()
 	}
 	if err := p.event(e); err != nil {
@@ -47,8 +42,7 @@ func withoutBOM(msg []byte, o Options) ([]byte, error) {
 
 // parser reads events out of one message. Parsers are pooled, so that decoding allocates nothing once warm.
 type parser struct {
-	dec     jsontext.Decoder
-	buf     bytes.Buffer
+	scan    JSONScanner
 	msg     []byte
 	reader  AttributeReader
 	options Options
@@ -66,43 +60,23 @@ var parsers = sync.Pool{New: func() any { return new(parser) }}
 
 func newParser(msg []byte, o Options) *parser {
 	p := parsers.Get().(*parser)
-	p.msg, p.options = msg, o
-	p.load(msg)
+	p.msg, p.options, p.scan = msg, o, NewJSONScanner(msg)
 	return p
-}
-
-// load makes the decoder read b in place: it parses straight from a bytes.Buffer and never writes to one. Duplicate
-// names are allowed because data may hold them; those of the event itself are checked here.
-func (p *parser) load(b []byte) {
-	p.buf = *bytes.NewBuffer(b)
-	p.dec.Reset(&p.buf, jsontext.AllowDuplicateNames(true))
 }
 
 // release gives the parser back without holding on to the message.
 func (p *parser) release() {
-	p.load(nil)
+	p.scan = JSONScanner{}
 	p.msg, p.data, p.base64, p.rule = nil, nil, nil, nil
 	clear(p.reader.null[:cap(p.reader.null)])
 	p.reader = AttributeReader{null: p.reader.null[:0]}
 	parsers.Put(p)
 }
 
-// value reads the next value or member name and returns it as a part of the message.
-func (p *parser) value() ([]byte, error) {
-	v, err := p.dec.ReadValue()
-	if err != nil {
-		return nil, syntaxError(err)
-	}
-	end := int(p.dec.InputOffset())
-	return p.msg[end-len(v) : end : end], nil
-}
-
 // end checks that nothing but white space follows.
 func (p *parser) end() error {
-	if _, err := p.dec.ReadToken(); err == nil {
-		return &AttributeError{Rule: "the JSON document is followed by another value"}
-	} else if !errors.Is(err, io.EOF) {
-		return syntaxError(err)
+	if !p.scan.End() {
+		return &AttributeError{Rule: "the JSON document is followed by something else"}
 	}
 	return nil
 }
@@ -114,8 +88,11 @@ var (
 
 // notObject says what a document is that does not begin with a brace.
 func (p *parser) notObject() error {
-	if _, err := p.value(); err != nil {
-		return err
+	if p.scan.End() {
+		return &AttributeError{Rule: "the message is empty, not a JSON document"}
+	}
+	if _, err := p.scan.Value(); err != nil {
+		return syntaxError(err)
 	}
 	if err := p.end(); err != nil {
 		return err
@@ -125,13 +102,6 @@ func (p *parser) notObject() error {
 
 // syntaxError says where the document stops being JSON.
 func syntaxError(err error) error {
-	if errors.Is(err, io.EOF) {
-		return &AttributeError{Rule: "the message is empty, not a JSON document"}
-	}
-	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return &AttributeError{Rule: "not a JSON document: at byte " + strconv.FormatInt(syntax.ByteOffset, 10) + ": " +
-			syntax.Err.Error()}
-	}
 	return &AttributeError{Rule: "not a JSON document: " + err.Error()}
 }
 
@@ -139,27 +109,29 @@ func syntaxError(err error) error {
 func (p *parser) event(e *Event) error {
 	p.reader.Begin(e, p.options)
 	p.rule, p.data, p.base64 = nil, nil, nil
-	if _, err := p.dec.ReadToken(); err != nil {
-		return syntaxError(err)
-	}
-	p.start = int(p.dec.InputOffset()) - len("{")
+	p.scan.Open('{')
+	p.start = p.scan.Offset() - len("{")
 	meant := false
-	for p.dec.PeekKind() != '}' {
-		raw, err := p.value()
+	for first := true; ; first = false {
+		more, err := p.scan.More(first, '}')
 		if err != nil {
-			return err
+			return syntaxError(err)
+		}
+		if !more {
+			break
+		}
+		raw, err := p.scan.Name()
+		if err != nil {
+			return syntaxError(err)
 		}
 		name := unquote(raw)
-		if raw, err = p.value(); err != nil {
-			return err
+		if raw, err = p.scan.Value(); err != nil {
+			return syntaxError(err)
 		}
 		meant = meant || name == "specversion"
 		if p.rule == nil {
 			p.rule = p.member(name, raw)
 		}
-	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return syntaxError(err)
 	}
 	if !meant {
 		return errNoSpecVersion

@@ -94,10 +94,8 @@ func (e *Event) dataForm() (dataForm, string) {
 
 // validJSON reports whether b is one JSON value that ParseJSON would take back as data.
 func validJSON(b []byte) bool {
-	if !jsontext.Value(b).IsValid(jsontext.AllowDuplicateNames(true)) {
-		return false
-	}
-	return !tooDeep(b)
+	s := NewJSONScanner(b)
+	return s.skip() == nil && s.End()
 }
 
 // appendData appends the member that holds the data.

@@ -7,6 +7,9 @@ import (
 	"unicode/utf8"
 )
 
+// maxSteps is how long a path may be. Data may lie deeper; nobody writes a condition on it by hand.
+const maxSteps = 64
+
 // Path is a parsed path into a JSON payload, such as order.items[0].sku. The zero value is the payload itself.
 type Path struct {
 	steps []pathStep
@@ -33,8 +36,8 @@ func ParsePath(s string) (Path, error) {
 		p.steps = append(p.steps, step)
 		rest = after
 	}
-	if len(p.steps) > maxDepth {
-		return Path{}, fmt.Errorf("path %q: has more than %d steps", s, maxDepth)
+	if len(p.steps) > maxSteps {
+		return Path{}, fmt.Errorf("path %q: has more than %d steps", s, maxSteps)
 	}
 	return p, nil
 }
@@ -133,14 +136,13 @@ const (
 // escapes it is a part of data and nothing is allocated. Lookup stops at the value: where an object repeats a name the
 // first one counts, and what follows the value is not looked at.
 func (p *Path) Lookup(data []byte) (text string, kind PathKind) {
-	parser := newParser(data, Options{})
-	defer parser.release()
+	scan := NewJSONScanner(data)
 	for i := range p.steps {
-		if !parser.descend(&p.steps[i]) {
+		if !scan.descend(&p.steps[i]) {
 			return "", PathMissing
 		}
 	}
-	raw, err := parser.value()
+	raw, err := scan.Value()
 	if err != nil {
 		return "", PathMissing
 	}
@@ -152,48 +154,45 @@ func (p *Path) Lookup(data []byte) (text string, kind PathKind) {
 }
 
 // descend reads on to just before the value that the step leads to.
-func (p *parser) descend(step *pathStep) bool {
+func (s *JSONScanner) descend(step *pathStep) bool {
 	if step.index >= 0 {
-		return p.descendArray(step.index)
+		return s.descendArray(step.index)
 	}
-	if p.dec.PeekKind() != '{' {
+	if !s.Open('{') {
 		return false
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return false
-	}
-	for p.dec.PeekKind() == '"' {
-		name, err := p.value()
+	for first := true; ; first = false {
+		if more, err := s.More(first, '}'); err != nil || !more {
+			return false
+		}
+		name, err := s.name()
 		if err != nil {
 			return false
 		}
 		if unquote(name) == step.name {
 			return true
 		}
-		if _, err := p.dec.ReadValue(); err != nil {
+		if s.skip() != nil {
 			return false
 		}
 	}
-	return false
 }
 
-func (p *parser) descendArray(index int) bool {
-	if p.dec.PeekKind() != '[' {
+func (s *JSONScanner) descendArray(index int) bool {
+	if !s.Open('[') {
 		return false
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return false
-	}
-	for ; index > 0; index-- {
-		if p.dec.PeekKind() == ']' {
+	for i := 0; ; i++ {
+		if more, err := s.More(i == 0, ']'); err != nil || !more {
 			return false
 		}
-		if _, err := p.dec.ReadValue(); err != nil {
+		if i == index {
+			return true
+		}
+		if s.skip() != nil {
 			return false
 		}
 	}
-	// An end of the array here is found by the next read, which it makes fail.
-	return p.dec.PeekKind() != ']'
 }
 
 // kindOf returns the kind of a JSON value by its first byte.

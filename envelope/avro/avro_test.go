@@ -154,7 +154,7 @@ func TestRefused(t *testing.T) {
 		{"data branch 7", join(attributes(), number(7)), "does not have"},
 		{"data not a number", join(attributes(), number(5), double(math.NaN())), "data: has a number"},
 		{"data a boolean of text", join(attributes(attr("datacontenttype", 3, text("text/plain"))), number(2), []byte{1}), "data: must be bytes"},
-		{"data too deep", join(attributes(), number(4), bytes.Repeat(join(number(1), number(1), text("k"), number(3)), 70)), "64 levels"},
+		{"data deep and cut off", join(attributes(), number(4), bytes.Repeat(join(number(1), number(1), text("k"), number(3)), 70_000)), "cut off"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := avro.Parse(new(envelope.Event), c.msg, envelope.Options{})
@@ -217,6 +217,17 @@ func TestForeign(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDeepDataIsRead: depth takes memory of the message's own size and no stack, and is bounded by nothing else.
+func TestDeepDataIsRead(t *testing.T) {
+	const levels = 8_000 // of an array with a record in it, which are 62 KiB
+	msg := join(attributes(), number(4), bytes.Repeat(join(number(1), number(1), text("k"), number(3)), levels), number(0), bytes.Repeat([]byte{0, 0}, levels))
+	e := parse(t, msg)
+	want := strings.Repeat(`[{"k":`, levels) + "[]" + strings.Repeat("}]", levels)
+	if string(e.Data) != want {
+		t.Errorf("got %.100q", e.Data)
 	}
 }
 

@@ -20,9 +20,6 @@ const (
 	dataString
 )
 
-// maxDepth is how many records and arrays may lie inside one another in data that is not bytes.
-const maxDepth = 64
-
 // data reads the field data.
 func (r *reader) data(e *envelope.Event) error {
 	branch, err := r.long()
@@ -52,12 +49,30 @@ func (r *reader) data(e *envelope.Event) error {
 	return nil
 }
 
-// writer writes the schema's representation of JSON as JSON text.
+// writer writes the schema's representation of JSON as JSON text. It never recurses: what is open is a list, so that
+// data may lie as deep as its message is long.
 type writer struct {
 	*reader
-	json  []byte
-	depth int
+	json []byte
+	open []container
 }
+
+// container is a map or an array that was begun and not ended.
+type container struct {
+	kind  kind
+	left  int64 // items of the block at hand that were not read
+	first bool  // nothing was written yet
+}
+
+// kind is what a container holds.
+type kind uint8
+
+const (
+	topMap  kind = iota // names and values of the union that the outermost map has
+	record              // names and values of the union that records have
+	records             // names and records
+	array               // records
+)
 
 // top writes what a branch of the union that data is holds.
 func (w *writer) top(branch int64) error {
@@ -69,11 +84,83 @@ func (w *writer) top(branch int64) error {
 	case dataString:
 		return w.scalar(scalarString)
 	case dataArray:
-		return w.list('[', ']', w.record)
+		w.begin(array)
 	case dataMap:
-		return w.list('{', '}', func() error { return w.member(topMember) })
+		w.begin(topMap)
+	default:
+		return broken("data is of a type that the schema does not have")
 	}
-	return broken("data is of a type that the schema does not have")
+	for len(w.open) > 0 {
+		if err := w.step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin writes the bracket that opens a container.
+func (w *writer) begin(k kind) {
+	bracket := byte('{')
+	if k == array {
+		bracket = '['
+	}
+	w.json = append(w.json, bracket)
+	w.open = append(w.open, container{kind: k, first: true})
+}
+
+// step writes the next item of the innermost container, up to its bracket where it is a container itself, or the
+// bracket that closes it.
+func (w *writer) step() error {
+	c := &w.open[len(w.open)-1]
+	if c.left == 0 {
+		var err error
+		if c.left, err = w.block(); err != nil {
+			return err
+		}
+	}
+	if c.left == 0 {
+		w.end(c.kind)
+		return nil
+	}
+	c.left--
+	if !c.first {
+		w.json = append(w.json, ',')
+	}
+	c.first = false
+	return w.item(c.kind)
+}
+
+func (w *writer) end(k kind) {
+	bracket := byte('}')
+	if k == array {
+		bracket = ']'
+	}
+	w.json = append(w.json, bracket)
+	w.open = w.open[:len(w.open)-1]
+}
+
+// item writes one item of a container.
+func (w *writer) item(k kind) error {
+	if k == array {
+		w.begin(record)
+		return nil
+	}
+	if err := w.scalar(scalarString); err != nil { // the name
+		return err
+	}
+	w.json = append(w.json, ':')
+	if k == records {
+		w.begin(record)
+		return nil
+	}
+	branch, err := w.long()
+	if err != nil {
+		return err
+	}
+	if k == topMap {
+		return w.topMember(branch)
+	}
+	return w.innerMember(branch)
 }
 
 // scalar is a type that both inner unions have.
@@ -124,56 +211,16 @@ func (w *writer) number() error {
 	return nil
 }
 
-// list writes the items of a map or an array.
-func (w *writer) list(first, last byte, item func() error) error {
-	if w.depth++; w.depth > maxDepth {
-		return &envelope.AttributeError{Attribute: "data", Rule: "must not nest more than 64 levels deep"}
-	}
-	w.json = append(w.json, first)
-	some := false
-	err := w.blocks(func() error {
-		if some {
-			w.json = append(w.json, ',')
-		}
-		some = true
-		return item()
-	})
-	w.json = append(w.json, last)
-	w.depth--
-	return err
-}
-
-// record writes a CloudEventData, which is an object.
-func (w *writer) record() error {
-	return w.list('{', '}', func() error { return w.member(innerMember) })
-}
-
-// member writes a name and its value; which union the value is of differs between the outermost map and records.
-func (w *writer) member(value func(*writer, int64) error) error {
-	key, err := w.text()
-	if err != nil {
-		return err
-	}
-	if w.json, err = jsontext.AppendQuote(w.json, key); err != nil {
-		return err
-	}
-	w.json = append(w.json, ':')
-	branch, err := w.long()
-	if err != nil {
-		return err
-	}
-	return value(w, branch)
-}
-
 // topMember writes a value of the map that data itself can be: null, boolean, record, double, string.
-func topMember(w *writer, branch int64) error {
+func (w *writer) topMember(branch int64) error {
 	switch branch {
 	case 0:
 		return w.scalar(scalarNull)
 	case 1:
 		return w.scalar(scalarBoolean)
 	case 2:
-		return w.record()
+		w.begin(record)
+		return nil
 	case 3:
 		return w.scalar(scalarDouble)
 	case 4:
@@ -183,33 +230,22 @@ func topMember(w *writer, branch int64) error {
 }
 
 // innerMember writes a value of a record: null, boolean, map of records, array of records, double, string.
-func innerMember(w *writer, branch int64) error {
+func (w *writer) innerMember(branch int64) error {
 	switch branch {
 	case 0:
 		return w.scalar(scalarNull)
 	case 1:
 		return w.scalar(scalarBoolean)
 	case 2:
-		return w.list('{', '}', w.named)
+		w.begin(records)
+		return nil
 	case 3:
-		return w.list('[', ']', w.record)
+		w.begin(array)
+		return nil
 	case 4:
 		return w.scalar(scalarDouble)
 	case 5:
 		return w.scalar(scalarString)
 	}
 	return broken("data holds a type that the schema does not have")
-}
-
-// named writes one entry of a map of records.
-func (w *writer) named() error {
-	key, err := w.text()
-	if err != nil {
-		return err
-	}
-	if w.json, err = jsontext.AppendQuote(w.json, key); err != nil {
-		return err
-	}
-	w.json = append(w.json, ':')
-	return w.record()
 }

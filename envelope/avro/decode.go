@@ -103,57 +103,64 @@ func (r *reader) double() (float64, error) {
 	return math.Float64frombits(binary.LittleEndian.Uint64(b)), nil
 }
 
-// blocks calls item for each item of an array or a map, which come in counted blocks up to an empty one. A negative
+// block reads how many items of an array or a map come before the next count; after the last block that is 0. A negative
 // count is followed by the size of the block. Every item takes a byte at least, so the message bounds the work.
-func (r *reader) blocks(item func() error) error {
+func (r *reader) block() (int64, error) {
+	count, err := r.long()
+	if err != nil {
+		return 0, err
+	}
+	if count < 0 {
+		if count == math.MinInt64 {
+			return 0, broken("a count is out of range")
+		}
+		count = -count
+		if _, err := r.long(); err != nil {
+			return 0, err
+		}
+	}
+	if count > int64(len(r.rest)) {
+		return 0, broken("a count is beyond the end of the message")
+	}
+	return count, nil
+}
+
+// attributes reads the map of attributes.
+func (r *reader) attributes(attributes *envelope.AttributeReader) error {
 	for {
-		count, err := r.long()
+		count, err := r.block()
 		if err != nil || count == 0 {
 			return err
 		}
-		if count < 0 {
-			if count == math.MinInt64 {
-				return broken("a count is out of range")
-			}
-			count = -count
-			if _, err := r.long(); err != nil {
-				return err
-			}
-		}
-		if count > int64(len(r.rest)) {
-			return broken("a count is beyond the end of the message")
-		}
 		for range count {
-			if err := item(); err != nil {
+			if err := r.entry(attributes); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// attributes reads the map of attributes.
-func (r *reader) attributes(attributes *envelope.AttributeReader) error {
-	return r.blocks(func() error {
-		key, err := r.text()
-		if err != nil {
-			return err
+// entry reads one attribute's name and value.
+func (r *reader) entry(attributes *envelope.AttributeReader) error {
+	key, err := r.text()
+	if err != nil {
+		return err
+	}
+	name := envelope.String(key)
+	kind, value, present, err := r.attribute()
+	if err != nil {
+		return err
+	}
+	if !present {
+		if !envelope.ValidName(name) {
+			return &envelope.AttributeError{Attribute: name, Rule: "is not an attribute name"}
 		}
-		name := envelope.String(key)
-		kind, value, present, err := r.attribute()
-		if err != nil {
-			return err
-		}
-		if !present {
-			if !envelope.ValidName(name) {
-				return &envelope.AttributeError{Attribute: name, Rule: "is not an attribute name"}
-			}
-			return nil
-		}
-		if _, core := envelope.CoreKind(name); core && kind != envelope.KindUntyped {
-			return &envelope.AttributeError{Attribute: name, Rule: "is of a type that this attribute cannot have"}
-		}
-		return attributes.Typed(name, value, kind)
-	})
+		return nil
+	}
+	if _, core := envelope.CoreKind(name); core && kind != envelope.KindUntyped {
+		return &envelope.AttributeError{Attribute: name, Rule: "is of a type that this attribute cannot have"}
+	}
+	return attributes.Typed(name, value, kind)
 }
 
 // attribute reads one value; present is false for null, which is an attribute that is not there.

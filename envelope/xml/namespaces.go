@@ -43,14 +43,35 @@ func (t *tokens) inherit(e *stdxml.StartElement, outside []declaration) []byte {
 // list can be cut at it.
 const separator = 0
 
+// usedPrefixes returns everything in a text that may be a prefix: the name before each colon. No name begins with a
+// digit, a point or a hyphen, which a text may have before one.
+func usedPrefixes(text []byte) map[string]bool {
+	used := map[string]bool{}
+	for rest := text; ; {
+		before, after, found := bytes.Cut(rest, []byte(":"))
+		if !found {
+			return used
+		}
+		name := before[bytes.LastIndexFunc(before, func(r rune) bool { return !nameCharacter(r) })+1:]
+		used[string(bytes.TrimLeft(name, "0123456789.-"))] = true
+		rest = after
+	}
+}
+
+// nameCharacter reports whether a character may stand in a name; all beyond ASCII count.
+func nameCharacter(r rune) bool {
+	return r >= 0x80 || r == '_' || r == '-' || r == '.' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
+}
+
 // declare puts those of the inherited declarations into an element's start tag whose prefix occurs in the element's
 // text, and the default namespace always.
 func declare(raw, inherited []byte) []byte {
 	var used []byte
+	prefixes := usedPrefixes(raw)
 	for d := range bytes.SplitSeq(inherited, []byte{separator}) {
 		name, _, _ := bytes.Cut(d, []byte("="))
 		_, prefix, prefixed := bytes.Cut(name, []byte(":"))
-		if len(d) > 0 && (!prefixed || bytes.Contains(raw, append(bytes.Clone(prefix), ':'))) {
+		if len(d) > 0 && (!prefixed || prefixes[string(prefix)]) {
 			used = append(append(used, ' '), d...)
 		}
 	}

@@ -13,13 +13,22 @@ import (
 )
 
 // declaration is a namespace prefix in scope; the empty prefix is the default namespace.
-type declaration struct{ prefix, uri string }
+type declaration struct {
+	prefix, uri string
+	// before is what the prefix meant outside; hidden says that it meant something.
+	before string
+	hidden bool
+}
 
 // tokens reads a document's tokens and keeps the namespaces in scope. Comments and processing instructions are left out.
 type tokens struct {
-	dec   *stdxml.Decoder
-	msg   []byte
-	scope []declaration
+	dec *stdxml.Decoder
+	msg []byte
+	// scope is every declaration in scope, the innermost last. prefixes is what a prefix means, and spaces how often a
+	// namespace is declared, so that a name costs the same however many there are.
+	scope    []declaration
+	prefixes map[string]string
+	spaces   map[string]int
 	// open holds, for every open element, how many declarations were in scope before it.
 	open []int
 	// start is where the token that was returned last begins in msg.
@@ -27,7 +36,7 @@ type tokens struct {
 }
 
 func newTokens(msg []byte) *tokens {
-	return &tokens{dec: stdxml.NewDecoder(bytes.NewReader(msg)), msg: msg}
+	return &tokens{dec: stdxml.NewDecoder(bytes.NewReader(msg)), msg: msg, prefixes: map[string]string{}, spaces: map[string]int{}}
 }
 
 // next returns the next element's start, its end, or text. The token is valid until the next call.
@@ -42,8 +51,7 @@ func (t *tokens) next() (stdxml.Token, error) {
 		case stdxml.StartElement:
 			return v, t.enter(&v)
 		case stdxml.EndElement:
-			last := len(t.open) - 1
-			t.scope, t.open = t.scope[:t.open[last]], t.open[:last]
+			t.leave()
 			return v, nil
 		case stdxml.CharData:
 			return v, nil
@@ -55,20 +63,14 @@ func (t *tokens) next() (stdxml.Token, error) {
 
 // enter brings an element's declarations into scope and checks that its names have a namespace.
 func (t *tokens) enter(e *stdxml.StartElement) error {
-	if len(t.open) == maxDepth {
-		return broken("its elements nest more than 64 levels deep")
-	}
 	t.open = append(t.open, len(t.scope))
 	for _, a := range e.Attr {
 		switch {
 		case a.Name.Space == "xmlns":
-			t.scope = append(t.scope, declaration{a.Name.Local, a.Value})
+			t.declare(a.Name.Local, a.Value)
 		case a.Name.Space == "" && a.Name.Local == "xmlns":
-			t.scope = append(t.scope, declaration{"", a.Value})
+			t.declare("", a.Value)
 		}
-	}
-	if len(t.scope) > maxDeclarations {
-		return broken("it declares more than 256 namespaces")
 	}
 	if !t.declared(e.Name.Space) {
 		return broken("the prefix " + e.Name.Space + " is not declared")
@@ -81,27 +83,33 @@ func (t *tokens) enter(e *stdxml.StartElement) error {
 	return nil
 }
 
-// declared reports whether a namespace is one that is in scope. encoding/xml leaves a prefix that is not as it stands.
-func (t *tokens) declared(space string) bool {
-	if space == "" || space == xmlNamespace {
-		return true
-	}
-	for _, d := range t.scope {
-		if d.uri == space {
-			return true
-		}
-	}
-	return false
+// declare brings a declaration into scope.
+func (t *tokens) declare(prefix, uri string) {
+	before, hidden := t.prefixes[prefix]
+	t.scope = append(t.scope, declaration{prefix, uri, before, hidden})
+	t.prefixes[prefix] = uri
+	t.spaces[uri]++
 }
 
-// lookup returns the namespace of a prefix.
-func (t *tokens) lookup(prefix string) (uri string, ok bool) {
-	for _, v := range slices.Backward(t.scope) {
-		if v.prefix == prefix {
-			return v.uri, true
+// leave takes the declarations of the innermost element out of scope.
+func (t *tokens) leave() {
+	last := len(t.open) - 1
+	for _, d := range slices.Backward(t.scope[t.open[last]:]) {
+		if t.spaces[d.uri]--; t.spaces[d.uri] == 0 {
+			delete(t.spaces, d.uri)
+		}
+		if d.hidden {
+			t.prefixes[d.prefix] = d.before
+		} else {
+			delete(t.prefixes, d.prefix)
 		}
 	}
-	return "", false
+	t.scope, t.open = t.scope[:t.open[last]], t.open[:last]
+}
+
+// declared reports whether a namespace is one that is in scope. encoding/xml leaves a prefix that is not as it stands.
+func (t *tokens) declared(space string) bool {
+	return space == "" || space == xmlNamespace || t.spaces[space] > 0
 }
 
 // qualified resolves a name with a prefix in the value of an attribute.
@@ -110,7 +118,7 @@ func (t *tokens) qualified(value string) stdxml.Name {
 	if !found {
 		prefix, local = "", prefix
 	}
-	uri, ok := t.lookup(prefix)
+	uri, ok := t.prefixes[prefix]
 	switch {
 	case ok:
 	case prefix == "ce":

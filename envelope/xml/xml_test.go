@@ -4,9 +4,11 @@ import (
 	"bytes"
 	stdxml "encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eventrouter/router/bindings/bindingtest"
 	"github.com/eventrouter/router/envelope"
@@ -263,9 +265,9 @@ func TestRefused(t *testing.T) {
 		{"two specversions", strings.Replace(doc(""), ` specversion="1.0"`, ` specversion="1.0" specversion="1.0"`, 1), "more than once"},
 		{"specversion as an element", doc(`<ce:specversion>1.0</ce:specversion>`), "specversion: must not appear"},
 		{"undeclared prefix", doc(`<x:y/>`), "prefix x is not declared"},
-		{"deep", doc(strings.Repeat(`<y>`, 70) + strings.Repeat(`</y>`, 70)), "64 levels"},
-		{"deep data", doc(`<ce:data xsi:type="xs:any">` + strings.Repeat(`<y>`, 70) + strings.Repeat(`</y>`, 70) + `</ce:data>`), "64 levels"},
-		{"many namespaces", doc(`<y ` + manyDeclarations(300) + `/>`), "256 namespaces"},
+		{"prefix of an element that is closed", doc(`<y xmlns:t="http://cloudevents.io/xmlformat/V1"/><ce:ext xsi:type="t:string">x</ce:ext>`), "ext: must have an xsi:type"},
+		{"namespace of an element that is closed", doc(`<o:y xmlns:o="p"/><p:z/>`), "prefix p is not declared"},
+		{"deep and not closed", doc(strings.Repeat(`<y>`, 20_000)), "line "},
 		{"control character", doc("<ce:subject>a&#9;b</ce:subject>"), "subject: must be Unicode"},
 		{"type of another namespace", doc(`<ce:ext xmlns:q="urn:q" xsi:type="q:string">x</ce:ext>`), "ext: must have an xsi:type"},
 		{"two types", doc(`<ce:ext xsi:type="ce:string" xsi:type="ce:integer">1</ce:ext>`), "type is there more than once"},
@@ -282,12 +284,64 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func manyDeclarations(n int) string {
-	var b strings.Builder
-	for i := range n {
-		b.WriteString(" xmlns:p" + strings.Repeat("p", i) + `="urn:x"`)
+// TestDeepDataIsForwarded: elements may lie as deep as 64 KiB allow, in data and where they are ignored. More than 64 levels
+// were once refused.
+func TestDeepDataIsForwarded(t *testing.T) {
+	const levels = 9_000
+	deep := strings.Repeat("<y>", levels) + strings.Repeat("</y>", levels)
+	for name, msg := range map[string]string{
+		"data": doc(`<ce:data xsi:type="xs:any">` + deep + `</ce:data>`), "ignored": doc(deep + `<ce:data xsi:type="xs:string">` + deepText(deep) + `</ce:data>`),
+	} {
+		e := new(envelope.Event)
+		if err := xml.Parse(e, []byte(msg), envelope.Options{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := string(e.Data); got != deep {
+			t.Errorf("%s: got %.100q", name, got)
+		}
+		e.Touch()
+		text, err := xml.Append(nil, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := new(envelope.Event)
+		if err := xml.Parse(again, text, envelope.Options{}); err != nil || string(again.Data) != deep {
+			t.Errorf("%s, written anew: %v, %.100q", name, err, again.Data)
+		}
 	}
-	return b.String()
+	began := time.Now()
+	err := xml.Parse(new(envelope.Event), []byte(doc(strings.Repeat("<y>", 1<<20/3))), envelope.Options{})
+	if took := time.Since(began); err == nil || took > 10*time.Second {
+		t.Errorf("a mebibyte of open elements: %v after %v", err, took)
+	} else {
+		t.Logf("a mebibyte of open elements: %v", took)
+	}
+}
+
+func deepText(s string) string { return strings.ReplaceAll(s, "<", "&lt;") }
+
+// TestManyNamespaces: an event may declare as many as it has room for, and they cost no more than their size.
+func TestManyNamespaces(t *testing.T) {
+	var all, names strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&all, ` xmlns:p%d="urn:x"`, i)
+		names.WriteString(`<y/>`)
+	}
+	msg := strings.Replace(doc(`<ce:data xsi:type="xs:any"><p7:a b="-p9:c 3.p11:d xp13">`+names.String()+`</p7:a></ce:data>`), " specversion", all.String()+" specversion", 1)
+	began := time.Now()
+	e := new(envelope.Event)
+	if err := xml.Parse(e, []byte(msg), envelope.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(began)
+	t.Logf("%d bytes: %v", len(msg), took)
+	if took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if got, want := string(e.Data), `<p7:a xmlns:p11="urn:x" xmlns:p9="urn:x" xmlns:p7="urn:x" b=`; !strings.HasPrefix(got, want) {
+		t.Errorf("got %.200q, want the prefixes that it uses", got)
+	}
 }
 
 func TestAccepted(t *testing.T) {
@@ -295,6 +349,12 @@ func TestAccepted(t *testing.T) {
 		{"default namespace", `<event xmlns="http://cloudevents.io/xmlformat/V1" xmlns:i="http://www.w3.org/2001/XMLSchema-instance"
 			xmlns:s="http://www.w3.org/2001/XMLSchema" specversion="1.0"><id>1</id><source>/s</source><type>t</type>
 			<ext i:type="string">x</ext><data i:type="s:string"> a ]]&gt; b </data></event>`, " a ]]> b "},
+		{
+			"prefix that meant something else inside another element",
+			strings.Replace(doc(`<o:y xmlns:o="urn:o" xmlns:t="urn:t"><o:z xmlns:t="urn:u"/></o:y><ce:ext xsi:type="t:string">x</ce:ext>`),
+				" specversion", ` xmlns:t="http://cloudevents.io/xmlformat/V1" specversion`, 1),
+			"",
+		},
 		{"CDATA", doc(`<ce:ext xsi:type="ce:string">x</ce:ext><ce:data xsi:type="xs:string"><![CDATA[<a>&amp;]]></ce:data>`), "<a>&amp;"},
 		{"byte order mark and preamble", "\uFEFF<?xml version=\"1.0\"?>\n<!-- c -->" +
 			doc(`<ce:ext xsi:type="ce:string"><!-- c -->x</ce:ext><?p i?>`) + "\n<!-- c -->\n", ""},

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -32,49 +31,42 @@ func (l *linter) lines() {
 
 // json judges a document between two bytes of the text: an event or a batch.
 func (l *linter) json(from, to int) {
-	if trimmed := bytes.TrimLeft(l.text[from:to], " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '[' {
+	scan := envelope.NewJSONScanner(l.text[from:to])
+	if !scan.Open('[') {
 		l.object("", from, to)
 		return
 	}
-	dec := newDecoder(l.text[from:to])
-	if _, err := dec.ReadToken(); err != nil {
-		l.syntax(from, err)
-		return
-	}
-	for i := 0; dec.PeekKind() != ']'; i++ {
-		value, err := dec.ReadValue()
+	for i := 0; ; i++ {
+		more, err := scan.More(i == 0, ']')
+		if err == nil && !more {
+			l.trailing(&scan, from)
+			return
+		}
+		var value []byte
+		if err == nil {
+			value, err = scan.Value()
+		}
 		if err != nil {
 			l.begin(fmt.Sprintf("[%d]", i), from)
 			l.syntax(from, err)
 			return
 		}
-		end := from + int(dec.InputOffset())
+		end := from + scan.Offset()
 		l.object(fmt.Sprintf("[%d]", i), end-len(value), end)
 	}
-	l.trailing(dec, from)
 }
 
-func newDecoder(text []byte) *jsontext.Decoder {
-	return jsontext.NewDecoder(bytes.NewReader(text), jsontext.AllowDuplicateNames(true))
-}
-
-// trailing reads the end of a document.
-func (l *linter) trailing(dec *jsontext.Decoder, from int) {
-	if _, err := dec.ReadToken(); err != nil {
-		l.syntax(from, err)
-		return
-	}
-	if _, err := dec.ReadToken(); err == nil {
-		l.at(from+int(dec.InputOffset()), func() { l.violation("", "syntax", "another value follows the document") })
-	} else if !errors.Is(err, io.EOF) {
-		l.syntax(from, err)
+// trailing says when something follows a document.
+func (l *linter) trailing(scan *envelope.JSONScanner, from int) {
+	if !scan.End() {
+		l.at(from+scan.Offset(), func() { l.violation("", "syntax", "something else follows the document") })
 	}
 }
 
 // syntax says where a document stops being JSON.
 func (l *linter) syntax(from int, err error) {
-	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		l.at(min(from+int(s.ByteOffset), len(l.text)), func() { l.violation("", "syntax", "not JSON: %s", s.Err) })
+	if broken, ok := errors.AsType[*envelope.JSONError](err); ok {
+		l.at(min(from+broken.Offset, len(l.text)), func() { l.violation("", "syntax", "not JSON: %s", broken.Problem) })
 		return
 	}
 	l.violation("", "syntax", "not JSON: %s", err)
@@ -84,39 +76,67 @@ func (l *linter) syntax(from int, err error) {
 func (l *linter) object(where string, from, to int) {
 	lead := len(l.text[from:to]) - len(bytes.TrimLeft(l.text[from:to], " \t\r\n"))
 	l.begin(where, from+lead)
-	dec := newDecoder(l.text[from:to])
-	if dec.PeekKind() != '{' {
-		if v, err := dec.ReadValue(); err != nil {
+	scan := envelope.NewJSONScanner(l.text[from:to])
+	if !scan.Open('{') {
+		if v, err := scan.Value(); err != nil {
 			l.syntax(from, err)
 		} else {
-			l.violation("", "type", "an event must be a JSON object, not a %s", v.Kind())
+			l.violation("", "type", "an event must be a JSON object, not %s", described(v))
 		}
-		return
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		l.syntax(from, err)
 		return
 	}
 	m := members{loose: newLoose()}
-	for dec.PeekKind() != '}' {
-		name, err := dec.ReadToken()
+	for first := true; ; first = false {
+		more, err := scan.More(first, '}')
+		if err == nil && !more {
+			break
+		}
+		if err == nil {
+			err = l.nextMember(&m, &scan, from)
+		}
 		if err != nil {
 			l.syntax(from, err)
 			return
 		}
-		text := name.String()
-		place := from + int(dec.InputOffset())
-		value, err := dec.ReadValue()
-		if err != nil {
-			l.syntax(from, err)
-			return
-		}
-		l.at(place, func() { l.member(&m, text, value.Clone()) })
 	}
-	l.trailing(dec, from)
+	l.trailing(&scan, from)
 	l.finish(m.loose)
 	l.data(&m)
 	l.settle(l.text[from:to])
+}
+
+// nextMember reads a member and judges it.
+func (l *linter) nextMember(m *members, scan *envelope.JSONScanner, from int) error {
+	name, err := scan.Name()
+	if err != nil {
+		return err
+	}
+	text, err := jsontext.AppendUnquote(nil, name)
+	if err != nil {
+		return err
+	}
+	place := from + scan.Offset() - len(":")
+	value, err := scan.Value()
+	if err != nil {
+		return err
+	}
+	l.at(place, func() { l.member(m, string(text), value) })
+	return nil
+}
+
+// described names what a value is that should be an object.
+func described(value []byte) string {
+	switch value[0] {
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
 }
 
 // settle reads the event as the router does, so that nothing the router refuses passes, and gives advice.

@@ -82,6 +82,8 @@ type linter struct {
 	offset int
 	broken bool // the event at hand has a violation
 	seen   map[[2]string]string
+	// breaks are the line breaks in the first bytes of the text, counted of them.
+	breaks, counted int
 }
 
 // begin starts an event.
@@ -100,11 +102,22 @@ func (l *linter) advice(place, rule, message string, args ...any) {
 }
 
 func (l *linter) add(s Severity, place, rule, message string) {
-	line := 0
-	if l.offset >= 0 && l.offset <= len(l.text) {
-		line = 1 + bytes.Count(l.text[:l.offset], []byte("\n"))
+	l.result.Findings = append(l.result.Findings, Finding{l.event, l.line(), place, rule, s, message})
+}
+
+// line returns the line of the event at hand, 0 where it is unknown. It counts from the last place it was asked for, so
+// that a text with many findings is not counted anew for each.
+func (l *linter) line() int {
+	if l.offset < 0 || l.offset > len(l.text) {
+		return 0
 	}
-	l.result.Findings = append(l.result.Findings, Finding{l.event, line, place, rule, s, message})
+	if l.offset >= l.counted {
+		l.breaks += bytes.Count(l.text[l.counted:l.offset], []byte("\n"))
+	} else {
+		l.breaks -= bytes.Count(l.text[l.offset:l.counted], []byte("\n"))
+	}
+	l.counted = l.offset
+	return 1 + l.breaks
 }
 
 // at runs one check with the findings' line set to that of a byte of the text.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eventrouter/router/bindings/bindingtest"
 	"github.com/eventrouter/router/envelope"
@@ -87,7 +88,7 @@ func TestViolations(t *testing.T) {
 		{"required null", `{"specversion":"1.0","id":null,"source":"/s","type":"t"}`, []string{"1 id required"}},
 		{"base64 alone", event(`"data_base64":1`), []string{"1 data_base64 data"}},
 		{"data not a string", event(`"datacontenttype":"text/plain","data":1`), []string{"1 data data"}},
-		{"deep", event(`"data":` + strings.Repeat("[", 70) + strings.Repeat("]", 70)), []string{"1 data data"}},
+		{"deep and cut off", event(`"data":` + strings.Repeat("[", 20_000)), []string{"1  syntax"}},
 		{"lone surrogate", event(`"ext":"\udead"`), []string{"1  syntax"}},
 		{"byte order mark", "\uFEFF" + event(`"ext":1`), []string{"1  syntax"}},
 		{
@@ -170,6 +171,85 @@ func TestSpec(t *testing.T) {
 		if got := found(string(envelope.AppendJSON(nil, n.Event)), lint.Violation); len(got) > 0 {
 			t.Errorf("%s: got %v", n.Name, got)
 		}
+	}
+}
+
+// TestFormats: an event in a structured request of any format is judged as one in JSON is, violations and advice alike,
+// and what its decoder refuses is a violation.
+func TestFormats(t *testing.T) {
+	plain := &envelope.Event{ID: "1", Source: "/s", Type: "paid", Time: "2026-03-01T10:20:30Z"}
+	odd := &envelope.Event{ID: "1", Source: "/a b", Type: "com.example.paid.v1", Time: "2026-03-01T10:20:30Z"}
+	for _, f := range []envelope.Format{envelope.FormatJSON, envelope.FormatProtobuf, envelope.FormatXML, envelope.FormatAvro} {
+		t.Run(format.MediaType(f), func(t *testing.T) {
+			request := func(mediaType string, body []byte) string {
+				return "POST /e HTTP/1.1\r\nHost: x\r\nContent-Type: " + mediaType + "\r\n\r\n" + string(body)
+			}
+			rules := func(text string, s lint.Severity) []string {
+				list := []string{}
+				for _, finding := range found(text, s) {
+					fields := strings.Fields(finding)
+					list = append(list, strings.Join(fields[max(0, len(fields)-2):], " "))
+				}
+				return list
+			}
+			body, err := format.Append(f, nil, plain)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := request(format.MediaType(f), body)
+			check(t, rules(text, lint.Violation))
+			check(t, rules(text, lint.Advice), "type reverse-dns", "type version", "source absolute-source")
+			if body, err = format.Append(f, nil, odd); err != nil {
+				t.Fatal(err)
+			}
+			check(t, rules(request(format.MediaType(f), body), lint.Violation), "source value")
+			if got := rules(request(format.MediaType(f), body[:len(body)-2]), lint.Violation); len(got) == 0 || slices.Equal(got, []string{"source value"}) {
+				t.Errorf("cut off: got %v", got)
+			}
+			if !format.HasBatch(f) {
+				return
+			}
+			if body, err = format.AppendBatch(f, nil, []*envelope.Event{plain, plain}); err != nil {
+				t.Fatal(err)
+			}
+			if got := found(request(format.BatchMediaType(f), body), lint.Advice); len(got) != 7 || !strings.HasPrefix(got[6], "[1] ") || !strings.HasSuffix(got[6], " id unique") {
+				t.Errorf("a batch: got %v", got)
+			}
+		})
+	}
+}
+
+// TestDeepData: data of any depth is no violation, and takes no longer than its size.
+func TestDeepData(t *testing.T) {
+	deep := strings.Repeat("[", 30_000) + strings.Repeat("]", 30_000)
+	for name, text := range map[string]string{
+		"event":   `{"specversion":"1.0","id":"1","source":"/s","type":"t","data":` + deep + `}`,
+		"batch":   `[{"specversion":"1.0","id":"1","source":"/s","type":"t","data":` + deep + `}]`,
+		"request": "POST / HTTP/1.1\nContent-Type: application/json\nce-specversion: 1.0\nce-id: 1\nce-source: /s\nce-type: t\n\n" + deep,
+	} {
+		if got := found(text, lint.Violation); len(got) > 0 {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
+// TestManyFindings: the line of each is right, and a text with many of them takes no longer than its size.
+func TestManyFindings(t *testing.T) {
+	const n = 20_000
+	began := time.Now()
+	got := found("[\n"+strings.Repeat("{\n\"A\":1},\n", n-1)+"{}]", lint.Violation)
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if len(got) != 5*n-1 {
+		t.Fatalf("got %d findings, want %d", len(got), 5*n-1)
+	}
+	last := fmt.Sprintf("[%d] %d ", n-2, 2*(n-1)+1)
+	if want := last + "A name"; got[5*(n-2)] != want {
+		t.Errorf("got %q, want %q", got[5*(n-2)], want)
+	}
+	if want := fmt.Sprintf("[%d] %d specversion specversion", n-2, 2*(n-1)); got[5*(n-2)+1] != want {
+		t.Errorf("got %q, want %q", got[5*(n-2)+1], want)
 	}
 }
 
