@@ -84,7 +84,7 @@ func TestEvents(t *testing.T) {
 		if err := n.Event.Validate(envelope.Options{}); err != nil {
 			t.Errorf("%s: not valid: %v", n.Name, err)
 		}
-		if size := n.Event.Size(); size > 64<<10 || strings.HasPrefix(n.Name, "size-") && size < 60<<10 {
+		if size := n.Event.Size(); size > maxForward || strings.HasPrefix(n.Name, "size-") && size != maxForward {
 			t.Errorf("%s: has %d bytes", n.Name, size)
 		}
 	}

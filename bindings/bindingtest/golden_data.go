@@ -88,21 +88,46 @@ func (b *goldenBuilder) contentTypes() {
 		[]byte("--gc0p4Jq0M2Yt08jU534c0p--\r\n"))
 }
 
+// maxForward is the size up to which every intermediary has to forward an event.
+const maxForward = 64 << 10
+
+// sizes adds the events of the size that intermediaries must forward. Names that begin with size- have it before any
+// encoding makes them larger.
 func (b *goldenBuilder) sizes() {
-	const kib64 = 64 << 10
-	b.data("size-binary-64k", "The size that intermediaries must forward, in bytes that grow by a third in base64.",
-		"application/octet-stream", []byte(strings.Repeat("\x00\xff\x80\x7f", kib64/4-64)))
-	b.data("size-text-64k", "The size that intermediaries must forward, in text that JSON escapes.",
-		"text/plain", []byte(strings.Repeat("\"\\\n\x01", kib64/4-64)))
-	b.data("size-json-64k", "The size that intermediaries must forward, in JSON.",
-		"application/json", []byte(`[`+strings.Repeat(`{"k":"v€"},`, kib64/13-64)+`null]`))
-	b.add("size-attribute-64k", "All of the size in one attribute of characters that percent-encoding makes three times as long.",
-		func(e *envelope.Event) {
-			e.AddExtension("large", strings.Repeat("é", kib64/2-256), envelope.KindUntyped)
+	text := func(pattern string) func(e *envelope.Event, n int) {
+		return func(e *envelope.Event, n int) { e.Data = []byte(strings.Repeat(pattern, n/len(pattern)+1)[:n]) }
+	}
+	b.sized("size-binary-64k", "The size that intermediaries must forward, in bytes that grow by a third in base64.",
+		"application/octet-stream", text("\x00\xff\x80\x7f"))
+	b.sized("size-text-64k", "The size that intermediaries must forward, in text that JSON escapes.", "text/plain", text("\"\\\n\x01"))
+	b.sized("size-markup-64k", "The size that intermediaries must forward, in text that XML escapes.", "text/plain", text("&<>\r"))
+	b.sized("size-json-64k", "The size that intermediaries must forward, in JSON.", "application/json", func(e *envelope.Event, n int) {
+		const item = `{"k":"v€"},`
+		items := n/len(item) - 1
+		e.Data = []byte(`[` + strings.Repeat(item, items) + `"` + strings.Repeat("x", n-items*len(item)-len(`[""]`)) + `"]`)
+	})
+	b.sized("size-attribute-64k", "All of the size in one attribute of characters that percent-encoding makes three times as long.", "",
+		func(e *envelope.Event, n int) {
+			n -= len("large")
+			e.AddExtension("large", strings.Repeat("é", n/2)+strings.Repeat("x", n%2), envelope.KindUntyped)
 		})
-	b.add("size-attributes-64k", "All of the size spread over many attributes.", func(e *envelope.Event) {
-		for i := range 60 {
-			e.AddExtension("large"+strconv.Itoa(i), strings.Repeat("x ", 530), envelope.KindUntyped)
+	b.sized("size-attributes-64k", "All of the size spread over many attributes.", "", func(e *envelope.Event, n int) {
+		const count = 60
+		for i := range count {
+			name, left := "large"+strconv.Itoa(i), n/(count-i)
+			e.AddExtension(name, strings.Repeat("x ", left)[:left-len(name)], envelope.KindUntyped)
+			n -= left
 		}
+	})
+	b.add("encoded-64k", "All of the size in one percent-encoded header, at the edge of what servers take.", func(e *envelope.Event) {
+		e.AddExtension("large", strings.Repeat("é", maxForward/len("%C3%A9")), envelope.KindUntyped)
+	})
+}
+
+// sized appends an event that fill makes as large as it has to be forwarded; n is what there is room for.
+func (b *goldenBuilder) sized(name, why, contentType string, fill func(e *envelope.Event, n int)) {
+	b.add(name, why, func(e *envelope.Event) {
+		e.DataContentType = contentType
+		fill(e, maxForward-e.Size())
 	})
 }

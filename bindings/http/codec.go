@@ -24,6 +24,8 @@ const (
 const (
 	contentType = "Content-Type"
 	prefix      = "ce-"
+	// snsSubscription is the header in which SNS names the subscription that it delivers for.
+	snsSubscription = "X-Amz-Sns-Subscription-Arn"
 )
 
 // message is what this binding's codec works on: the header and the body of a request, without the request.

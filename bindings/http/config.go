@@ -176,6 +176,9 @@ type SinkConfig struct {
 	Sign *Sign `yaml:"sign,omitempty"`
 	// Webhook asks the target for consent before the first delivery, as the web hook specification describes.
 	Webhook *SinkWebhook `yaml:"webhook,omitempty"`
+	// MaxHeader is how many bytes of header a binary request may have, 8KiB by default, which is what the strictest of
+	// the common servers and proxies take. An event with more leaves structured.
+	MaxHeader bindings.Size `yaml:"max_header,omitempty"`
 	// Network is where the target may be: any (default), or public, which refuses private, loopback, link-local and
 	// other special addresses after the name was resolved.
 	Network string `yaml:"network,omitempty"`

@@ -17,8 +17,9 @@
 //   - Only POST carries events. The batched mode is recognised first because its media type has the structured one's
 //     as a prefix; a structured content type wins over ce- headers. A media type that begins with
 //     application/cloudevents and names a format this package does not know is answered with 415.
-//   - A request without any ce- header that is not structured either is no CloudEvent: it is wrapped if the source
-//     says how, and answered with 400 otherwise.
+//   - A request without any ce- header that is not structured either is no CloudEvent: it is shown to the
+//     adapters that the source has (package adapter), which for SNS also have the header with the subscription's ARN;
+//     then it is wrapped if the source says how, and answered with 400 otherwise.
 //   - ce-datacontenttype must not be sent. It is tolerated where it equals Content-Type and is never passed on.
 //   - A body of zero length is no data.
 //   - One bad event in a batch refuses the whole request before any event of it is routed. An empty batch is 204.
@@ -38,6 +39,11 @@
 // Content-Length and Transfer-Encoding, or with a folded header line, is answered with 400 on plain connections. Over TLS
 // the bytes are not visible at that level; there every chunked HTTP/1.1 request ends its connection, so that what
 // follows it is never read as a second request (RFC 9112 §6.3).
+//
+// # Header of the sink
+//
+// Servers bound the header and say so only by refusing it, many of them above 8 KiB. A binary event whose request would
+// have more than max_header leaves structured; 413 and 431 are refusals for good, with the sizes in the error.
 //
 // # Answers
 //

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"maps"
@@ -27,6 +28,11 @@ const (
 	drainTime = 2 * time.Second
 	// maxQuote is how much of a refusal's text an error repeats.
 	maxQuote = 256
+	// defaultMaxHeader is the least that common servers and proxies take. Some take 8 KiB for all lines together, others
+	// for each line, and none of them says so beforehand.
+	defaultMaxHeader = 8 << 10
+	// ownHeader is room for what is in every request: its first line, Host, the delivery's ids and the signature.
+	ownHeader = 512
 )
 
 // Sink posts events to a target.
@@ -35,6 +41,7 @@ type Sink struct {
 	format   envelope.Format // of structured and batched mode
 	target   *target
 	fixed    nethttp.Header // the headers that every request has
+	room     int            // for the headers of a binary event
 	keys     [][]byte
 	webhook  *SinkWebhook
 	timeout  time.Duration
@@ -114,6 +121,7 @@ func (s *Sink) fill(cfg *SinkConfig) {
 	if cfg.Webhook != nil {
 		s.fixed.Set(requestOrigin, cfg.Webhook.Origin)
 	}
+	s.room = cmp.Or(int(cfg.MaxHeader), defaultMaxHeader) - ownHeader - headerSize(s.fixed)
 }
 
 // identify copies the headers that every request has. The values are shared: nobody writes to them.
@@ -221,11 +229,38 @@ func (s *Sink) sendOne(ctx context.Context, e *envelope.Event) error {
 		return err
 	}
 	m := message{Header: make(nethttp.Header, 16)}
-	if err := encode(&m, e, effectiveMode(e, s.settings.Mode, s.webhook != nil), s.format); err != nil {
+	if _, err := s.write(&m, e); err != nil {
 		return err
 	}
 	passTrace(m.Header, e)
 	return s.post(ctx, u, &m, s.deliveryID(e))
+}
+
+// write encodes one event in the mode that it leaves in, and returns that. A binary event whose header is more than the
+// target may take leaves structured, unless the format cannot hold it.
+func (s *Sink) write(m *message, e *envelope.Event) (bindings.Mode, error) {
+	mode := effectiveMode(e, s.settings.Mode, s.webhook != nil)
+	if err := encode(m, e, mode, s.format); err != nil {
+		return mode, err
+	}
+	if mode == bindings.ModeBinary && e.Malformed == nil && headerSize(m.Header) > s.room {
+		whole := message{Header: make(nethttp.Header, 16)}
+		if encode(&whole, e, bindings.ModeStructured, s.format) == nil {
+			*m, mode = whole, bindings.ModeStructured
+		}
+	}
+	return mode, nil
+}
+
+// headerSize is what a header has on the wire.
+func headerSize(h nethttp.Header) int {
+	n := 0
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
 }
 
 // passTrace passes on the trace context of an event that came over HTTP itself.
@@ -250,25 +285,19 @@ func (s *Sink) Preview(e *envelope.Event) (bindings.Preview, error) {
 		return bindings.Preview{}, err
 	}
 	m := message{Header: nethttp.Header{}}
-	mode := effectiveMode(e, s.settings.Mode, s.webhook != nil)
-	name := map[bindings.Mode]string{
-		bindings.ModeBinary: "binary", bindings.ModeStructured: "structured", bindings.ModeBatch: "batch",
-	}[mode]
-	if mode == bindings.ModeBatch {
+	mode := s.settings.Mode
+	if mode == bindings.ModeBatch && e.Malformed == nil {
 		err = encodeBatch(&m, []*envelope.Event{e}, s.format)
 	} else {
-		err = encode(&m, e, mode, s.format)
+		mode, err = s.write(&m, e)
 	}
 	if err != nil {
 		return bindings.Preview{}, err
 	}
-	size := len(m.Body)
-	for key, values := range m.Header {
-		for _, v := range values {
-			size += len(key) + len(v) + len(": \r\n")
-		}
-	}
-	return bindings.Preview{Mode: name, Address: "url " + u.String(), Bytes: size}, nil
+	name := map[bindings.Mode]string{
+		bindings.ModeBinary: "binary", bindings.ModeStructured: "structured", bindings.ModeBatch: "batch",
+	}[mode]
+	return bindings.Preview{Mode: name, Address: "url " + u.String(), Bytes: headerSize(m.Header) + len(m.Body)}, nil
 }
 
 // Close ends the idle connections. No Send is under way any more.

@@ -136,6 +136,7 @@ func TestClassifyStatus(t *testing.T) {
 		{409, "", "transient"},
 		{410, "", "permanent rejected 410"},
 		{413, "", "permanent too_large 413"},
+		{431, "", "permanent too_large 431"},
 		{415, "", "permanent rejected 415"},
 		{422, "", "permanent rejected 422"},
 		{425, "", "transient"},

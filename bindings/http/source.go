@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/adapter"
 	"github.com/eventrouter/router/envelope"
 )
 
@@ -32,6 +33,7 @@ type Source struct {
 	reply    time.Duration
 	limits   limits
 	decoder  decoder
+	adapters adapter.Set
 	auth     *authenticator
 	verifier *verifier
 	webhook  *SourceWebhook
@@ -60,8 +62,12 @@ func (p *ServerPool) NewSource(cfg SourceConfig, s bindings.SourceSettings) (*So
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	adapters, err := adapter.Parse(s.Adapters)
+	if err != nil {
+		return nil, err
+	}
 	src := &Source{
-		settings: s, path: path(&cfg), maxBody: int(cfg.MaxBody), reply: cfg.ReplyTimeout, limits: defaultLimits,
+		settings: s, adapters: adapters, path: path(&cfg), maxBody: int(cfg.MaxBody), reply: cfg.ReplyTimeout, limits: defaultLimits,
 		auth: newAuthenticator(cfg.Auth), webhook: cfg.Webhook, allow: nethttp.MethodPost,
 		decoder: decoder{
 			options: envelope.Options{Lenient: s.Lenient, MaxAttributes: cmp.Or(s.MaxAttributes, defaultMaxAttributes)},
@@ -77,7 +83,6 @@ func (p *ServerPool) NewSource(cfg SourceConfig, s bindings.SourceSettings) (*So
 	if src.webhook != nil {
 		src.allow = "POST, OPTIONS"
 	}
-	var err error
 	if cfg.Auth != nil {
 		if src.verifier, err = newVerifier(cfg.Auth.HMAC); err != nil {
 			return nil, bindings.Invalid("auth.hmac.secrets", "%w", err)
@@ -277,10 +282,8 @@ func (s *Source) decodeInto(x *exchange, m message) *answer {
 		err = s.decoder.decodeBatch(m, x.batch.Add)
 	} else if err == nil {
 		e := x.batch.Add()
-		if err = s.decoder.decode(e, m); errors.Is(err, envelope.ErrNotCloudEvent) && s.settings.Wrap != nil {
-			s.describe(e, x.request, m.Header, 0)
-			s.settings.Refuse(e, m.Body, single(m.Header, contentType), err)
-			err = e.Malformed
+		if err = s.decoder.decode(e, m); errors.Is(err, envelope.ErrNotCloudEvent) {
+			err = s.foreign(x, m, err)
 		}
 	}
 	if err != nil {
@@ -294,6 +297,21 @@ func (s *Source) decodeInto(x *exchange, m message) *answer {
 		s.describe(e, x.request, m.Header, i)
 	}
 	return nil
+}
+
+// foreign makes events of a request that is none, by the adapters or else by wrapping it. The last event of the batch was
+// decoded in vain.
+func (s *Source) foreign(x *exchange, m message, err error) error {
+	err = s.adapters.Adapt(&x.batch, adapter.Message{
+		Body: m.Body, Err: err, Subscription: single(m.Header, snsSubscription), Options: s.decoder.options,
+	})
+	if s.settings.Wrap == nil || !errors.Is(err, envelope.ErrNotCloudEvent) {
+		return err
+	}
+	e := &x.batch.Events[len(x.batch.Events)-1]
+	s.describe(e, x.request, m.Header, 0)
+	s.settings.Refuse(e, m.Body, single(m.Header, contentType), err)
+	return e.Malformed
 }
 
 // describe fills what the transport knows of event i of a request.

@@ -34,7 +34,7 @@ func classify(status int, h nethttp.Header, text string, now time.Time) error {
 	}
 	if !transient(status) {
 		reason := bindings.ReasonRejected
-		if status == nethttp.StatusRequestEntityTooLarge {
+		if status == nethttp.StatusRequestEntityTooLarge || status == nethttp.StatusRequestHeaderFieldsTooLarge {
 			reason = bindings.ReasonTooLarge
 		}
 		return bindings.Permanent(reason, code, err)

@@ -52,6 +52,11 @@ func (s *SASL) mechanism() sasl.Mechanism {
 // reach returns nil if a broker answers and has all topics. It uses a client of its own that does not try again: the
 // caller does, and wants to know the reason meanwhile.
 func reach(ctx context.Context, opts []kgo.Opt, topics ...string) error {
+	return reachAnd(ctx, opts, topics, func(*kgo.Client, *kmsg.MetadataResponse) error { return nil })
+}
+
+// reachAnd is reach, and has then look around with the same client.
+func reachAnd(ctx context.Context, opts []kgo.Opt, topics []string, then func(*kgo.Client, *kmsg.MetadataResponse) error) error {
 	var last trouble
 	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.RequestRetries(1), kgo.WithLogger(&last)}, opts...)...)
 	if err != nil {
@@ -74,6 +79,9 @@ func reach(ctx context.Context, opts []kgo.Opt, topics ...string) error {
 		if err := kerr.ErrorForCode(t.ErrorCode); err != nil && t.Topic != nil {
 			errs = append(errs, fmt.Errorf("kafka: topic %s: %w", *t.Topic, err))
 		}
+	}
+	if errs == nil {
+		return then(cl, resp)
 	}
 	return errors.Join(errs...)
 }

@@ -328,8 +328,9 @@ func TestMalformedLeavesAsItCame(t *testing.T) {
 	rec := &kgo.Record{Topic: "in", Key: []byte("k"), Value: []byte("<x>"), Headers: required(
 		"content-type", "text/xml", "ce_id", "2", "ce_dlqreason", "older", "x", "y")}
 	r := &run{source: &Source{settings: settings("orders")}}
-	e := new(envelope.Event)
-	r.decode(e, rec)
+	b := bindings.NewBatch(nil, 1)
+	r.decode(b, rec)
+	e := &b.Events[0]
 	if e.Malformed == nil {
 		t.Fatal("two ids are not malformed")
 	}

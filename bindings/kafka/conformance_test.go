@@ -216,7 +216,7 @@ func sinkRig(t *testing.T) *bindingtest.SinkRig {
 		return resp, nil, true
 	})
 	large := event("too-large", "")
-	large.Data = make([]byte, maxBatchBytes+1)
+	large.Data = make([]byte, assumedLimit+1)
 	return &bindingtest.SinkRig{
 		New: func(s bindings.SinkSettings) (bindings.Sink, error) {
 			return NewSink(SinkConfig{Brokers: c.ListenAddrs(), Topic: suiteTopic, Compression: "none"}, s)

@@ -20,6 +20,8 @@
 //     record (offset, partition, key) becomes an attribute.
 //   - With lenient decoding, ce- headers count as ce_ headers, and a record without content-type and ce_ headers
 //     whose value is a JSON object with a specversion counts as structured.
+//   - A record that is no event is shown to the adapters that the source has (package adapter). A record that is several
+//     events counts as done when all of them are.
 //   - A message that could not be decoded, on its way to a dead letter topic, is written as its own bytes with its own
 //     media type; the dead letter's attributes are ce_ headers beside it.
 //
@@ -36,6 +38,12 @@
 // when one then fails, the client fails every later one of its partition with it. Records without key share a
 // partition for the length of a Send. Where the broker refuses a batch because of one of its records, the sink narrows
 // it down to that record by sending the batch's parts one after the other, in order.
+//
+// # Sizes
+//
+// Brokers bound a batch, so the sink bounds a record alone in one, before compression: by the topic's max.message.bytes,
+// which Ready reads, or where the topic is a template by a broker's message.max.bytes. Where that may not be read, or
+// the topic takes less than the broker, the broker refuses, and the record is found as above.
 //
 // # Delivery
 //

@@ -25,6 +25,7 @@ type producer struct {
 	flight []*slot // what produce has sent last
 	text   scratch
 	spread *partitioner
+	limit  *bindings.Limit // of a record; the client was told the same
 	// trouble is the client's, for the error of a Send that was given up.
 	trouble trouble
 
@@ -49,11 +50,11 @@ const (
 	failed // err says why
 )
 
-func newProducer() *producer {
-	return &producer{spread: newPartitioner(), home: make(chan struct{}, 1)}
+func newProducer(l *bindings.Limit) *producer {
+	return &producer{spread: newPartitioner(), limit: l, home: make(chan struct{}, 1)}
 }
 
-// fill encodes the events into slots. An event that cannot be encoded fails for good, the others go on.
+// fill encodes the events into slots. An event that cannot be encoded or is too large fails for good, the others go on.
 func (p *producer) fill(c *encoder, events []*envelope.Event) {
 	for len(p.slots) < len(events) {
 		p.slots = append(p.slots, p.slot(len(p.slots)))
@@ -62,7 +63,11 @@ func (p *producer) fill(c *encoder, events []*envelope.Event) {
 	now := time.Now()
 	for i, e := range events {
 		s := p.slots[i]
-		if err := c.encode(&s.record, e, &p.text); err != nil {
+		err := c.encode(&s.record, e, &p.text)
+		if err == nil && p.limit.Refuses(wireSize(&s.record)) {
+			err = tooLarge(&s.record, p.limit)
+		}
+		if err != nil {
 			s.state, s.err = failed, err
 			continue
 		}
@@ -247,8 +252,17 @@ func (p *producer) abandon(cause error) error {
 	return errs
 }
 
+// tooLarge is the failure of a record that is larger than what its topic takes.
+func tooLarge(r *kgo.Record, l *bindings.Limit) error {
+	return l.Exceeded("kafka: topic "+r.Topic, kerr.MessageTooLarge.Message, wireSize(r))
+}
+
 // judge classifies why a slot failed.
 func (p *producer) judge(s *slot) error {
+	if refusal(s.err) == bindings.ReasonTooLarge {
+		// The topic's own limit is lower than the one that is known.
+		return classify(s.record.Topic, fmt.Errorf("the message has %d bytes, and that is more than the topic takes: %w", wireSize(&s.record), s.err))
+	}
 	if errors.Is(s.err, context.Canceled) || errors.Is(s.err, context.DeadlineExceeded) {
 		return classify(s.record.Topic, p.trouble.explain(s.err))
 	}

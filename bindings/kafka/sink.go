@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/bindings"
@@ -15,14 +17,9 @@ import (
 	"github.com/eventrouter/router/envelope"
 )
 
-const (
-	// maxBatchBytes is the largest batch of records, and so the largest record, that is sent. It is what brokers take
-	// by default (message.max.bytes), less their own overhead.
-	maxBatchBytes = 1 << 20
-	// unknownTopicRetries is how often a topic that the brokers do not know is asked for again before its events fail
-	// as transient: long enough for a topic that was just created, and no longer, because a Send waits for it.
-	unknownTopicRetries = 2
-)
+// unknownTopicRetries is how often a topic that the brokers do not know is asked for again before its events fail as
+// transient: long enough for a topic that was just created, and no longer, because a Send waits for it.
+const unknownTopicRetries = 2
 
 // Sink writes events to topics.
 //
@@ -35,6 +32,8 @@ type Sink struct {
 	settings bindings.SinkSettings
 	encoder  encoder
 	opts     []kgo.Opt
+	limit    atomic.Pointer[bindings.Limit] // never nil
+	learned  atomic.Bool                    // whether Ready tried to read the limit
 
 	mu      sync.Mutex // guards free
 	free    []*producer
@@ -54,6 +53,7 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings) (*Sink, error) {
 		s.Log = zap.NewNop()
 	}
 	sink := &Sink{cfg: cfg, settings: s, opts: append(opts, cfg.produceOptions()...)}
+	sink.limit.Store(&bindings.Limit{Bytes: assumedLimit, From: "assumed, as the brokers' default"})
 	sink.encoder.structured, sink.encoder.format = s.Mode == bindings.ModeStructured, s.Format
 	if sink.encoder.topic, err = template.Compile(cfg.Topic, template.KafkaTopic); err != nil {
 		return nil, bindings.Invalid("topic", "%w", err)
@@ -81,7 +81,6 @@ func (c *SinkConfig) produceOptions() []kgo.Opt {
 		kgo.ManualFlushing(),
 		// A Send's events are bounded by the source's window; a bound here would fail records, not wait.
 		kgo.MaxBufferedRecords(math.MaxInt),
-		kgo.ProducerBatchMaxBytes(maxBatchBytes),
 		kgo.UnknownTopicRetries(unknownTopicRetries),
 	}
 	switch c.Acks {
@@ -133,20 +132,26 @@ func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 	return result
 }
 
-// take returns a producer nobody uses.
+// take returns a producer nobody uses. Those that were made for another limit than the one that is known now are given
+// up on the way.
 func (s *Sink) take() (*producer, error) {
+	limit := s.limit.Load()
 	s.mu.Lock()
-	if n := len(s.free); n > 0 {
+	for n := len(s.free); n > 0; n = len(s.free) {
 		p := s.free[n-1]
 		s.free = s.free[:n-1]
-		s.mu.Unlock()
-		return p, nil
+		if p.limit == limit {
+			s.mu.Unlock()
+			return p, nil
+		}
+		s.discard(p)
 	}
 	s.mu.Unlock()
-	p := newProducer()
+	p := newProducer(limit)
 	cl, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.WithLogger(&p.trouble),
 		kgo.RecordPartitioner(p.spread),
+		kgo.ProducerBatchMaxBytes(batchLimit(limit)),
 		// Not among the shared options: a new client writes to the list of codecs it is given.
 		kgo.ProducerBatchCompression(s.cfg.compression()...),
 	}, s.opts...)...)
@@ -193,12 +198,16 @@ func (s *Sink) Close(ctx context.Context) error {
 	}
 }
 
-// Ready returns nil once a broker answers and has the topic, if it is the same for all events.
+// Ready returns nil once a broker answers and has the topic, if it is the same for all events. It reads the limits that
+// the events have to keep.
 func (s *Sink) Ready(ctx context.Context) error {
-	if s.encoder.static == "" {
-		return reach(ctx, s.opts)
+	var topics []string
+	if s.encoder.static != "" {
+		topics = append(topics, s.encoder.static)
 	}
-	return reach(ctx, s.opts, s.encoder.static)
+	return reachAnd(ctx, s.opts, topics, func(cl *kgo.Client, meta *kmsg.MetadataResponse) error {
+		return s.learn(ctx, cl, meta)
+	})
 }
 
 // Preview returns the record that Send would write.
@@ -208,15 +217,15 @@ func (s *Sink) Preview(e *envelope.Event) (bindings.Preview, error) {
 	if err := s.encoder.encode(&r, e, &text); err != nil {
 		return bindings.Preview{}, err
 	}
+	limit := s.Limit()
 	p := bindings.Preview{
-		Mode: "binary", Address: "topic " + r.Topic, Key: string(r.Key), Bytes: recordSize(&r), Limit: maxBatchBytes,
+		Mode: "binary", Address: "topic " + r.Topic, Key: string(r.Key), Bytes: wireSize(&r), Limit: limit.Bytes,
 	}
 	if e.Malformed == nil && s.encoder.isStructured(e) {
 		p.Mode = "structured"
 	}
-	if p.Bytes > p.Limit {
-		return p, bindings.Permanent(bindings.ReasonTooLarge, "MESSAGE_TOO_LARGE",
-			fmt.Errorf("kafka: topic %s: the record has %d bytes and the limit is %d", r.Topic, p.Bytes, p.Limit))
+	if limit.Refuses(p.Bytes) {
+		return p, tooLarge(&r, &limit)
 	}
 	return p, nil
 }

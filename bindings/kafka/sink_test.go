@@ -281,7 +281,7 @@ func TestTooLargeForAnyBatch(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "out"))
 	sink := newSink(t, c, plainConfig, bindings.SinkSettings{})
 	es := events("k", 3)
-	es[1].Data = make([]byte, maxBatchBytes)
+	es[1].Data = make([]byte, assumedLimit)
 	each := outcomes(t, sink.Send(t.Context(), es), 3)
 	var permanent *bindings.PermanentError
 	if each[0] != nil || each[2] != nil || !errors.As(each[1], &permanent) || permanent.Reason != bindings.ReasonTooLarge {
@@ -435,7 +435,7 @@ func TestPreviewAndReady(t *testing.T) {
 	e.Subject = "s"
 	p, err := sink.Preview(e)
 	r := encodeOne(t, &sink.encoder, e)
-	want := bindings.Preview{Mode: "structured", Address: "topic out", Key: "s", Bytes: recordSize(r), Limit: maxBatchBytes}
+	want := bindings.Preview{Mode: "structured", Address: "topic out", Key: "s", Bytes: wireSize(r), Limit: assumedLimit}
 	if err != nil || p != want {
 		t.Errorf("preview %+v, %v; want %+v", p, err, want)
 	}
@@ -460,7 +460,7 @@ func TestFillAllocations(t *testing.T) {
 		e.AddExtension("region", "eu", envelope.KindString)
 	}
 	for _, mode := range []bindings.Mode{bindings.ModeBinary, bindings.ModeStructured} {
-		c, p := encoderFor(t, SinkConfig{}, mode), newProducer()
+		c, p := encoderFor(t, SinkConfig{}, mode), newProducer(&bindings.Limit{Bytes: assumedLimit})
 		if n := testing.AllocsPerRun(100, func() {
 			p.reset()
 			p.fill(c, es)

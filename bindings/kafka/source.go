@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/adapter"
 	"github.com/eventrouter/router/envelope"
 )
 
@@ -32,6 +33,7 @@ type Source struct {
 	cfg      SourceConfig
 	settings bindings.SourceSettings
 	decoder  decoder
+	adapters adapter.Set
 	opts     []kgo.Opt     // of the connection
 	drain    time.Duration // drainWithin, shorter in tests
 	failed   func(error)   // nil, or what is told of a position that is gone
@@ -46,11 +48,15 @@ func NewSource(cfg SourceConfig, s bindings.SourceSettings) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	adapters, err := adapter.Parse(s.Adapters)
+	if err != nil {
+		return nil, err
+	}
 	if s.Log == nil {
 		s.Log = zap.NewNop()
 	}
 	return &Source{
-		cfg: cfg, settings: s, opts: opts, drain: drainWithin,
+		cfg: cfg, settings: s, adapters: adapters, opts: opts, drain: drainWithin,
 		decoder: decoder{
 			source:   s.Name,
 			options:  envelope.Options{Lenient: s.Lenient, MaxAttributes: s.MaxAttributes},
@@ -91,8 +97,9 @@ type batch struct {
 	bindings.Batch
 	run     *run
 	tracker *tracker
-	first   uint64 // delivery number of Events[0]
-	bytes   int    // taken from the window
+	first   uint64        // delivery number of the first record
+	spans   adapter.Spans // which events came from which record
+	bytes   int           // taken from the window
 }
 
 // Run joins the group and reads until ctx is done; then it waits for its batches, commits and leaves. It returns an
@@ -277,19 +284,18 @@ func (r *run) keepCommitting(stop <-chan struct{}) {
 // deliver emits a delivery in batches, waiting for the window before each. The error is that of ctx.
 func (r *run) deliver(ctx context.Context, d *delivery) error {
 	for len(d.records) > 0 {
-		n, size := r.source.cut(d.records)
-		if err := r.source.settings.Window.Acquire(ctx, n, size); err != nil {
+		b := r.batch()
+		n := r.fill(b, d.records)
+		if err := r.source.settings.Window.Acquire(ctx, len(b.Events), b.bytes); err != nil {
+			r.recycle(b)
 			return err
 		}
 		if !d.tracker.emit() {
-			r.source.settings.Window.Release(n, size)
+			r.source.settings.Window.Release(len(b.Events), b.bytes)
+			r.recycle(b)
 			return nil // the partition is somebody else's now
 		}
-		b := r.batch()
-		b.tracker, b.first, b.bytes = d.tracker, d.first, size
-		for _, rec := range d.records[:n] {
-			r.decode(b.Add(), rec)
-		}
+		b.tracker, b.first = d.tracker, d.first
 		d.records, d.first = d.records[n:], d.first+uint64(n)
 		r.home.Add(1)
 		r.emit(&b.Batch)
@@ -297,11 +303,31 @@ func (r *run) deliver(ctx context.Context, d *delivery) error {
 	return nil
 }
 
+// fill decodes what makes the next batch and returns how many records that is. A record that is several events may
+// fill it early.
+func (r *run) fill(b *batch, records []*kgo.Record) int {
+	n, size := r.source.cut(records)
+	most, _ := r.source.bounds()
+	for i, rec := range records[:n] {
+		r.decode(&b.Batch, rec)
+		b.spans = b.spans.Add(i, len(b.Events))
+		if len(b.Events) < most || i+1 == n {
+			continue
+		}
+		for _, rest := range records[i+1 : n] {
+			size -= recordSize(rest)
+		}
+		n = i + 1
+		break
+	}
+	b.bytes = size
+	return n
+}
+
 // cut returns how many records make the next batch, and their bytes: no more than the window's bounds, which a larger
 // batch would pass when nothing else is in flight.
 func (s *Source) cut(records []*kgo.Record) (n, size int) {
-	maxEvents, maxBytes := s.settings.Window.Bounds()
-	maxEvents, maxBytes = atMost(maxEvents, batchEvents), atMost(maxBytes, batchBytes)
+	maxEvents, maxBytes := s.bounds()
 	for n < len(records) && n < maxEvents {
 		next := recordSize(records[n])
 		if n > 0 && size+next > maxBytes {
@@ -313,6 +339,12 @@ func (s *Source) cut(records []*kgo.Record) (n, size int) {
 	return n, size
 }
 
+// bounds returns how large a batch may be.
+func (s *Source) bounds() (events, bytes int) {
+	events, bytes = s.settings.Window.Bounds()
+	return atMost(events, batchEvents), atMost(bytes, batchBytes)
+}
+
 // atMost returns the smaller of a bound and a default; a bound of 0 is none.
 func atMost(bound, def int) int {
 	if bound == 0 {
@@ -321,14 +353,19 @@ func atMost(bound, def int) int {
 	return min(bound, def)
 }
 
-// decode makes an event of a record, whatever it takes: there is no way around the pipeline.
-func (r *run) decode(e *envelope.Event, rec *kgo.Record) {
+// decode makes events of a record, whatever it takes: there is no way around the pipeline. It is one event, unless an
+// adapter says otherwise.
+func (r *run) decode(b *bindings.Batch, rec *kgo.Record) {
+	e := b.Add()
 	mediaType, err := r.source.decoder.decode(e, rec)
 	if err == nil {
 		return
 	}
 	keepHeaders(e, rec)
-	r.source.settings.Refuse(e, rec.Value, mediaType, err)
+	err = r.source.adapters.Adapt(b, adapter.Message{Body: rec.Value, Err: err, Options: r.source.decoder.options})
+	if err != nil {
+		r.source.settings.Refuse(&b.Events[len(b.Events)-1], rec.Value, mediaType, err)
+	}
 }
 
 // batch returns an empty batch.
@@ -349,16 +386,21 @@ func (r *run) batch() *batch {
 // Settle takes the batch home. The events' memory is the collector's; their structs are used again.
 func (b *batch) Settle(*bindings.Batch) {
 	r := b.run
-	b.tracker.settle(b.first, &b.Batch)
+	b.tracker.settle(b.first, &b.Batch, b.spans)
 	r.source.settings.Window.Release(len(b.Events), b.bytes)
-	b.tracker = nil
+	r.recycle(b)
+	r.home.Done()
+}
+
+// recycle empties a batch and keeps it for reuse.
+func (r *run) recycle(b *batch) {
+	b.tracker, b.spans = nil, b.spans[:0]
 	b.Reset()
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if len(r.free) < freeBatches {
 		r.free = append(r.free, b)
 	}
-	r.mu.Unlock()
-	r.home.Done()
 }
 
 // check judges what a poll reported beside records. Only a position that is gone ends the run: everything else the

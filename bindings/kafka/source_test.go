@@ -470,7 +470,7 @@ func TestHeldPartitionIsPaused(t *testing.T) {
 	if paused := r.client.PauseFetchPartitions(nil); len(paused["in"]) != 1 {
 		t.Error("let go while the position is held")
 	}
-	tr.settle(first, home(holdAtMost))
+	tr.settle(first, home(holdAtMost), nil)
 	r.release()
 	if paused := r.client.PauseFetchPartitions(nil); len(paused) != 0 {
 		t.Errorf("still paused: %v", paused)

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/adapter"
 )
 
 // tracker knows which records of one assignment of one partition are done. It is a ring of what was delivered to us,
@@ -103,17 +104,17 @@ func (t *tracker) emit() bool {
 	return true
 }
 
-// settle takes a batch home whose first event has delivery number first. Events that failed stay not done, for ever
-// in this assignment: they hold the position, and a restart delivers them again.
-func (t *tracker) settle(first uint64, b *bindings.Batch) {
+// settle takes a batch home whose first record has delivery number first. A record is done when all its events are.
+// One that failed stays not done, for ever in this assignment: it holds the position, and a restart delivers it again.
+func (t *tracker) settle(first uint64, b *bindings.Batch, spans adapter.Spans) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.emitted--
 	if t.state == void {
 		return
 	}
-	for i := range b.Events {
-		if b.Err(i) == nil {
+	for i := range spans.Messages(b) {
+		if spans.Err(b, i) == nil {
 			t.at(first + uint64(i)).done = true
 		}
 	}

@@ -121,7 +121,7 @@ func TestTrackerModel(t *testing.T) {
 				for j := range o.n {
 					model[int(o.first)+j].done = b.Err(j) == nil
 				}
-				tr.settle(o.first, b)
+				tr.settle(o.first, b, nil)
 			},
 			"fence": func(t *rapid.T) {
 				if rapid.IntRange(0, 20).Draw(t, "really") == 0 {
@@ -148,7 +148,7 @@ func TestTrackerModel(t *testing.T) {
 		})
 		reached, _ := tr.end()
 		for _, o := range out {
-			tr.settle(o.first, home(o.n))
+			tr.settle(o.first, home(o.n), nil)
 		}
 		if now, fresh := tr.position(); now != reached || fresh {
 			t.Fatalf("a void tracker moved from %v to %v", reached, now)
@@ -163,10 +163,10 @@ func TestFailedEventHoldsItsPosition(t *testing.T) {
 		first, _ := tr.add(records(int64(10*i), 10))
 		tr.emit()
 		if i == 3 {
-			tr.settle(first, home(10, 4))
+			tr.settle(first, home(10, 4), nil)
 			continue
 		}
-		tr.settle(first, home(10))
+		tr.settle(first, home(10), nil)
 	}
 	if p, _ := tr.position(); p.Offset != 34 {
 		t.Errorf("position %d, want 34: event 34 failed", p.Offset)
@@ -219,14 +219,14 @@ func TestLateSettleAfterRevokeDoesNotCommit(t *testing.T) {
 			a.emit()
 			late, _ := a.add(records(5, 5))
 			a.emit()
-			a.settle(early, home(5))
+			a.settle(early, home(5), nil)
 
 			leave(c, map[string][]int32{"t": {1}})
 			want, wantSends := int64(5), 1
 			if name == "lost" {
 				want, wantSends = 0, 0
 			}
-			a.settle(late, home(5))
+			a.settle(late, home(5), nil)
 			c.commit(context.Background())
 			if b.stored[1] != want || b.sends != wantSends {
 				t.Errorf("stored %d in %d sends, want %d in %d", b.stored[1], b.sends, want, wantSends)
@@ -259,7 +259,7 @@ func TestRevokeWaitsForBatches(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			time.Sleep(time.Second)
-			in.settle(first, home(5))
+			in.settle(first, home(5), nil)
 		})
 		start := time.Now()
 		c.revoked(context.Background(), map[string][]int32{"t": {0}})
@@ -288,7 +288,7 @@ func TestCommitIsRepeatedUntilStored(t *testing.T) {
 	if b.sends != 1 || b.stored[0] != 0 {
 		t.Errorf("stored %d in %d sends before anything was settled; want one try for the beginning", b.stored[0], b.sends)
 	}
-	tr.settle(first, home(5))
+	tr.settle(first, home(5), nil)
 	c.commit(t.Context())
 	b.err = nil
 	c.commit(t.Context())
@@ -309,7 +309,7 @@ func TestTrackersFollowAssignments(t *testing.T) {
 		tr := c.tracker("t", 1)
 		first, _ := tr.add(records(int64(i), 1))
 		tr.emit()
-		tr.settle(first, home(1))
+		tr.settle(first, home(1), nil)
 		if i%2 == 0 {
 			c.revoked(context.Background(), p)
 		} else {
@@ -330,7 +330,7 @@ func TestTrackerAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		first, _ := tr.add(rs)
 		tr.emit()
-		tr.settle(first, b)
+		tr.settle(first, b, nil)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -90,17 +90,17 @@ func (a *acker) run() {
 	}
 }
 
-// answer sorts the outcomes of a batch and gives it back.
+// answer sorts the outcomes of a batch and gives it back. A message is acknowledged when all its events are done.
 func (a *acker) answer(b *streamBatch) {
 	for i, t := range b.tokens {
-		err := b.Err(i)
+		err := b.spans.Err(&b.Batch, i)
 		if err == nil {
 			a.open = append(a.open, t)
 			continue
 		}
 		if reply, ok := a.leases.reply(t); ok {
 			// A nak that is lost costs ack_wait, no more.
-			_ = a.nc.Publish(reply, nak(err, b.Events[i].Meta.Deliveries))
+			_ = a.nc.Publish(reply, nak(err, b.Events[b.spans.First(i)].Meta.Deliveries))
 		}
 		a.leases.drop(t)
 	}

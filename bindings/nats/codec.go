@@ -10,6 +10,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/adapter"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/envelope/format"
 )
@@ -26,6 +27,7 @@ const (
 // decoder turns messages into events. It is immutable.
 type decoder struct {
 	options  envelope.Options
+	adapters adapter.Set
 	coding   envelope.HeaderCoding
 	maxEvent int
 	sniff    envelope.Path // the member that tells a structured event without headers
@@ -36,9 +38,13 @@ func newDecoder(s *bindings.SourceSettings) (*decoder, error) {
 	if err != nil {
 		return nil, err
 	}
+	adapters, err := adapter.Parse(s.Adapters)
+	if err != nil {
+		return nil, err
+	}
 	d := &decoder{
 		options:  envelope.Options{Lenient: s.Lenient, MaxAttributes: s.MaxAttributes},
-		maxEvent: s.MaxEvent, sniff: sniff,
+		adapters: adapters, maxEvent: s.MaxEvent, sniff: sniff,
 	}
 	if s.Lenient {
 		d.coding = envelope.HeaderLenient
@@ -46,25 +52,30 @@ func newDecoder(s *bindings.SourceSettings) (*decoder, error) {
 	return d, nil
 }
 
-// read decodes m into e, whose Meta and Key are filled, or makes of it what the source makes of messages that are no
-// CloudEvents.
-func (d *decoder) read(e *envelope.Event, m *natsgo.Msg, s *bindings.SourceSettings) {
+// read decodes m into the last event of b, whose Meta and Key are filled, or makes of it what the source makes of
+// messages that are no CloudEvents, which may be several events.
+func (d *decoder) read(b *bindings.Batch, m *natsgo.Msg, s *bindings.SourceSettings) {
+	e := &b.Events[len(b.Events)-1]
 	err := d.decode(e, m)
 	if err == nil {
 		return
 	}
 	media := ""
-	if e.Meta.Stream == "" {
-		// Core NATS knows no positions. Without a name of its own the message would share the id, and with it the
-		// delivery id, of every other one of its subject, and a target that removes duplicates would keep one of them.
-		e.Meta.MessageID = rand.Text()
-	}
 	e.Meta.Headers = e.Meta.Headers[:0]
 	for _, name := range sortedNames(nil, m.Header) {
 		if strings.EqualFold(name, contentType) {
 			media = m.Header[name][0]
 		}
 		keepHeader(e, name, m.Header[name])
+	}
+	if err = d.adapters.Adapt(b, adapter.Message{Body: m.Data, Err: err, Options: d.options}); err == nil {
+		return
+	}
+	e = &b.Events[len(b.Events)-1]
+	if e.Meta.Stream == "" {
+		// Core NATS knows no positions. Without a name of its own the message would share the id, and with it the
+		// delivery id, of every other one of its subject, and a target that removes duplicates would keep one of them.
+		e.Meta.MessageID = rand.Text()
 	}
 	s.Refuse(e, m.Data, media, err)
 }

@@ -283,16 +283,17 @@ func TestBinaryFallsBackToStructured(t *testing.T) {
 func TestRefusedMessagesKeepEverything(t *testing.T) {
 	s := sourceSettings(zap.NewNop())
 	d := testDecoder(t, false)
-	e := new(envelope.Event)
+	b := bindings.NewBatch(nil, 1)
+	e := b.Add()
 	e.Meta.Transport, e.Key = transport, []byte("s")
 	m := headers("body", "Content-Type", "text/a", "ce-id", "1", "X-A", "2")
-	d.read(e, m, &s)
+	d.read(b, m, &s)
 	if e.Malformed == nil || string(e.Data) != "body" || e.DataContentType != "text/a" || string(e.Key) != "s" || len(e.Meta.Headers) != 3 {
 		t.Errorf("%v %q %q %d headers", e.Malformed, e.Data, e.DataContentType, len(e.Meta.Headers))
 	}
 	d.maxEvent = 10
 	*e = envelope.Event{}
-	d.read(e, m, &s)
+	d.read(b, m, &s)
 	if reason(e.Malformed) != bindings.ReasonTooLarge {
 		t.Errorf("got %v, want too_large", e.Malformed)
 	}
@@ -376,9 +377,10 @@ func TestMalformedCoreMessagesHaveNamesOfTheirOwn(t *testing.T) {
 	}
 	ids := map[string]bool{}
 	for range 3 {
-		e := new(envelope.Event)
+		b := bindings.NewBatch(nil, 1)
+		e := b.Add()
 		e.Meta = envelope.Meta{Transport: transport, Channel: "a.b"}
-		d.read(e, &natsgo.Msg{Subject: "a.b", Data: []byte("no event")}, &s)
+		d.read(b, &natsgo.Msg{Subject: "a.b", Data: []byte("no event")}, &s)
 		ids[string(bindings.AppendDeliveryID(nil, "sink", e))] = true
 	}
 	if len(ids) != 3 {

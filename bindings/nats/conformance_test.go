@@ -97,7 +97,7 @@ func parseMessage(m *natsgo.Msg) (a bindingtest.Arrival, err error) {
 
 // heavy are the golden events whose headers a NATS server refuses.
 func heavy(why string) map[string]string {
-	return map[string]string{"size-attribute-64k": why, "size-attributes-64k": why}
+	return map[string]string{"size-attribute-64k": why, "size-attributes-64k": why, "encoded-64k": why}
 }
 
 func TestConformance_SourceCore(t *testing.T) {
@@ -204,7 +204,7 @@ func suiteRefused() []bindingtest.RefusedEvent {
 
 func suiteModes() []bindingtest.SinkMode {
 	// Binary headers that would pass the server's bound are sent as a document instead.
-	large := map[string]string{"size-attribute-64k": "structured", "size-attributes-64k": "structured"}
+	large := map[string]string{"size-attribute-64k": "structured", "size-attributes-64k": "structured", "encoded-64k": "structured"}
 	return []bindingtest.SinkMode{
 		{Name: "binary", Mode: bindings.ModeBinary, Loss: suiteLoss, Otherwise: large},
 		{Name: "structured", Mode: bindings.ModeStructured, Loss: bindingtest.Structured},

@@ -12,7 +12,8 @@
 //  2. binary, if it has a ce-specversion or a ce-id header;
 //  3. structured, if it has neither and its payload is a JSON object with a member specversion, which is what version
 //     1.0.2 of the binding sends;
-//  4. no CloudEvent otherwise.
+//  4. no CloudEvent otherwise, unless an adapter that the source has knows it (package adapter). A message of a stream
+//     that is several events is acknowledged when all of them are done.
 //
 // Header names are folded to lower case; a CloudEvents header that is there twice after folding makes the event
 // malformed. In binary mode a Content-Type without ce-datacontenttype is taken for it. An empty payload is no data.
@@ -20,6 +21,9 @@
 // Our own conventions: headers that are not the binding's are kept as metadata and passed on from NATS to NATS, but for
 // Nats-*, which command the server. The extension attributes of a binary event come in the order of their names, because
 // the client keeps headers in a map. An event whose binary headers would pass the server's 64 KiB leaves structured.
+//
+// Sizes: the sink goes by max_payload of the server that it is connected to, and by max_msg_size of the stream, which it
+// asks for again before it refuses an event.
 //
 // # Core NATS
 //

@@ -31,9 +31,9 @@ type Sink struct {
 	encoders   sync.Pool
 	duplicates atomic.Int64
 
-	mu     sync.Mutex              // guards what follows
-	stream *jetstream.StreamConfig // as Ready saw it last
-	warned bool
+	mu      sync.Mutex     // guards what follows
+	largest bindings.Limit // of the stream, as it was seen last
+	warned  bool
 	// flushing ends the flushes under way. The client leaves one that began while it was disconnected waiting.
 	flushing map[*encoder]context.CancelFunc
 }
@@ -77,6 +77,9 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings, embedded *Embedded) (*Sink
 	k.static, _ = subject.Static()
 	if cfg.Stream != "" {
 		k.answers = newAnswers(cfg.Stream)
+		if cfg.Create != nil {
+			k.largest = limitOf(cfg.Stream, cfg.Create.jetStream(cfg.Stream, nil).MaxMsgSize)
+		}
 		k.link.setUp = k.answers.listen
 		k.link.hooks.lost = k.answers.lost
 	}
@@ -143,7 +146,7 @@ func (k *Sink) refresh(ctx context.Context, nc *natsgo.Conn) (*jetstream.StreamC
 	}
 	k.mu.Lock()
 	first := !k.warned
-	k.stream, k.warned = c, true
+	k.largest, k.warned = limitOf(k.cfg.Stream, c.MaxMsgSize), true
 	k.mu.Unlock()
 	if first {
 		warnStream(k.log, c)
@@ -190,7 +193,7 @@ func (k *Sink) prepare(x *encoder, e *envelope.Event) error {
 	return nil
 }
 
-// Preview says what Send would publish, without any network. The limit is 0 until the sink was ready once.
+// Preview says what Send would publish, without any network.
 func (k *Sink) Preview(e *envelope.Event) (bindings.Preview, error) {
 	x := newEncoder()
 	if err := k.prepare(x, e); err != nil {
@@ -199,38 +202,15 @@ func (k *Sink) Preview(e *envelope.Event) (bindings.Preview, error) {
 	if k.answers != nil {
 		k.stamp(x, e)
 	}
-	p := bindings.Preview{Mode: "binary", Address: "subject " + x.msg.Subject, Bytes: len(x.msg.Data), Limit: k.limit()}
+	limit := k.Limit()
+	p := bindings.Preview{Mode: "binary", Address: "subject " + x.msg.Subject, Bytes: x.size(), Limit: limit.Bytes}
 	if x.structured {
 		p.Mode = "structured"
 	}
-	for name, values := range x.msg.Header {
-		for _, v := range values {
-			p.Bytes += len(name) + len(v) + len(": \r\n")
-		}
-	}
-	if len(x.msg.Header) > 0 {
-		p.Bytes += len("NATS/1.0\r\n\r\n")
-	}
-	if p.Limit > 0 && p.Bytes > p.Limit {
-		return p, tooLarge("", fmt.Errorf("a message of %d bytes, more than the %d of the target", p.Bytes, p.Limit))
+	if limit.Refuses(p.Bytes) {
+		return p, k.tooLarge(x, limit)
 	}
 	return p, nil
-}
-
-// limit is the largest message the target takes, 0 if unknown.
-func (k *Sink) limit() int {
-	n := 0
-	k.link.mu.Lock()
-	if k.link.nc != nil {
-		n = int(k.link.nc.MaxPayload())
-	}
-	k.link.mu.Unlock()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.stream != nil && k.stream.MaxMsgSize > 0 && (n == 0 || int(k.stream.MaxMsgSize) < n) {
-		n = int(k.stream.MaxMsgSize)
-	}
-	return n
 }
 
 // sendCore publishes everything and confirms it with one round trip to the server.
@@ -241,7 +221,7 @@ func (k *Sink) sendCore(ctx context.Context, nc *natsgo.Conn, x *encoder, events
 	for i, e := range events {
 		err := k.prepare(x, e)
 		if err == nil {
-			err = publishError(nc.PublishMsg(&x.msg))
+			err = k.publish(nc, x)
 		}
 		if err != nil {
 			if errs == nil {
@@ -299,13 +279,14 @@ func (k *Sink) stopFlushing() {
 	}
 }
 
-// publishError classes what the client says of a publish.
-func publishError(err error) error {
+// publish hands x.msg to the client, which knows what the server takes, and follows it from one server to the next.
+func (k *Sink) publish(nc *natsgo.Conn, x *encoder) error {
+	err := nc.PublishMsg(&x.msg)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, natsgo.ErrMaxPayload):
-		return tooLarge("max_payload", unprefixed(err))
+		return k.tooLarge(x, serverLimit(nc))
 	case errors.Is(err, natsgo.ErrBadSubject):
 		return bindings.Permanent(bindings.ReasonAddress, "", fmt.Errorf("nats: %w", unprefixed(err)))
 	case errors.Is(err, natsgo.ErrBadHeaderMsg):
@@ -314,8 +295,4 @@ func publishError(err error) error {
 		return &bindings.CodeError{Code: "disconnected", Err: errors.New("nats: not connected")}
 	}
 	return fmt.Errorf("nats: publish: %w", unprefixed(err))
-}
-
-func tooLarge(code string, err error) error {
-	return bindings.Permanent(bindings.ReasonTooLarge, code, fmt.Errorf("nats: %w", err))
 }

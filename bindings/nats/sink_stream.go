@@ -35,13 +35,16 @@ var (
 func (k *Sink) sendStream(ctx context.Context, nc *natsgo.Conn, x *encoder, events []*envelope.Event) error {
 	a := k.answers
 	f := a.open(len(events))
+	b := bound{limit: k.streamLimit()}
 	for i, e := range events {
 		err := k.prepare(x, e)
 		if err == nil {
 			k.stamp(x, e)
 			x.reply = a.appendReply(x.reply[:0], f.id, i)
 			x.msg.Reply = envelope.String(x.reply)
-			err = publishError(nc.PublishMsg(&x.msg))
+			if err = k.admit(ctx, nc, x, &b); err == nil {
+				err = k.publish(nc, x)
+			}
 		}
 		if err != nil {
 			a.resolve(f.id, i, err, false)
@@ -56,6 +59,7 @@ func (k *Sink) sendStream(ctx context.Context, nc *natsgo.Conn, x *encoder, even
 	if errs == nil {
 		return nil
 	}
+	k.explainSizes(ctx, nc, x, events, errs)
 	k.judge(ctx, nc, x, events, errs)
 	return errs
 }
@@ -293,7 +297,7 @@ func apiError(e *jetstream.APIError) error {
 	code := strconv.Itoa(int(e.ErrorCode))
 	switch e.ErrorCode {
 	case jetstream.JSErrCodeStreamMessageExceedsMaximum, codeHeaderTooLarge:
-		return tooLarge(code, errors.New(e.Description))
+		return bindings.Permanent(bindings.ReasonTooLarge, code, fmt.Errorf("nats: stream refused the event: %s", e.Description))
 	case codeOtherStream:
 		return errOther
 	default:

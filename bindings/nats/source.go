@@ -22,10 +22,8 @@ const batchEvents = 256
 // cut returns how many messages make the next batch: no more than the window's bounds, which a larger batch would pass
 // when nothing else is in flight.
 func (s *Source) cut(msgs []*natsgo.Msg) int {
-	events, bytes := s.settings.Window.Bounds()
-	if events == 0 || events > batchEvents {
-		events = batchEvents
-	}
+	events := s.maxEvents()
+	_, bytes := s.settings.Window.Bounds()
 	size := 0
 	for i, m := range msgs {
 		if size += m.Size(); i >= events || i > 0 && bytes > 0 && size > bytes {
@@ -33,6 +31,14 @@ func (s *Source) cut(msgs []*natsgo.Msg) int {
 		}
 	}
 	return len(msgs)
+}
+
+// maxEvents returns the most events of one batch. A message that is several events may fill it before the cut.
+func (s *Source) maxEvents() int {
+	if events, _ := s.settings.Window.Bounds(); events > 0 && events < batchEvents {
+		return events
+	}
+	return batchEvents
 }
 
 // Source reads from core NATS subjects or from a JetStream stream.
@@ -159,7 +165,7 @@ func (s *Source) connect(ctx context.Context, h hooks) *natsgo.Conn {
 	}
 }
 
-// fill adds the event of m to b, with its metadata.
+// fill adds an event for m to b, with its metadata.
 func (s *Source) fill(b *bindings.Batch, m *natsgo.Msg) *envelope.Event {
 	e := b.Add()
 	e.Meta.Transport, e.Meta.SourceName, e.Meta.Channel = transport, s.settings.Name, m.Subject

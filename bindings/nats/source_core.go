@@ -146,8 +146,13 @@ func (r *coreReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*bi
 	for len(msgs) > 0 {
 		n := r.cut(msgs)
 		b := r.batch()
-		for _, m := range msgs[:n] {
-			r.decoder.read(r.fill(&b.Batch, m), m, &r.settings)
+		for i, m := range msgs[:n] {
+			r.fill(&b.Batch, m)
+			r.decoder.read(&b.Batch, m, &r.settings)
+			if len(b.Events) >= r.maxEvents() {
+				n = i + 1
+				break
+			}
 		}
 		b.bytes = b.Size()
 		// The context is never done, so there is no error.

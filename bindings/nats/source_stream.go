@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/adapter"
 )
 
 // streamReader is one Run of a JetStream source.
@@ -30,11 +31,12 @@ type streamReader struct {
 	pull *puller    // the present one, nil between two
 }
 
-// streamBatch is a batch with what its events have to be answered by.
+// streamBatch is a batch with what its messages have to be answered by.
 type streamBatch struct {
 	bindings.Batch
 	r      *streamReader
-	tokens []token
+	tokens []token       // of each message
+	spans  adapter.Spans // which events came from which message
 	bytes  int
 }
 
@@ -49,7 +51,7 @@ func (b *streamBatch) release() {
 	r := b.r
 	r.settings.Window.Release(len(b.Events), b.bytes)
 	b.Reset()
-	b.tokens = b.tokens[:0]
+	b.tokens, b.spans = b.tokens[:0], b.spans[:0]
 	select {
 	case r.free <- b:
 	default:
@@ -191,8 +193,12 @@ func (r *streamReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*
 	for len(msgs) > 0 {
 		n := r.cut(msgs)
 		b := r.batch()
-		for _, m := range msgs[:n] {
+		for i, m := range msgs[:n] {
 			r.add(b, m)
+			if len(b.Events) >= r.maxEvents() {
+				n = i + 1
+				break
+			}
 		}
 		b.bytes = b.Size()
 		if r.settings.Window.Acquire(ctx, len(b.Events), b.bytes) != nil {
@@ -221,7 +227,8 @@ func (r *streamReader) add(b *streamBatch, m *natsgo.Msg) {
 	e := r.fill(&b.Batch, m)
 	tok, delivered, _ := parseReply(m.Reply) // it was parsed when m was taken
 	e.Meta.Stream, e.Meta.Position, e.Meta.Deliveries = r.cfg.Stream, int64(tok.seq), delivered
-	r.decoder.read(e, m, &r.settings)
+	r.decoder.read(&b.Batch, m, &r.settings)
+	b.spans = b.spans.Add(len(b.tokens), len(b.Events))
 	b.tokens = append(b.tokens, tok)
 }
 

@@ -2,12 +2,12 @@ package sqs
 
 import (
 	"encoding/json"
-	"errors"
-	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
-	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/bindings"
 )
 
 func snsEnvelope(message string) string {
@@ -31,85 +31,51 @@ const (
 		`"s3":{"bucket":{"name":"pics"},"object":{"key":"c.png","sequencer":"0055"}}}`
 	bridge = `{"version":"0","id":"7bf7","detail-type":"EC2 Instance State-change Notification","source":"aws.ec2","account":"1",` +
 		`"time":"2026-01-02T03:04:05Z","region":"eu-west-1","resources":[],"detail":{"state": "running"}}`
+	s3Test = `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-02T03:04:05Z","Bucket":"b"}`
 )
 
+// What each body becomes is the table of package adapter; this is that the source asks for it, and when.
 func TestAdapters(t *testing.T) {
-	s3One := `specversion=1.0 id=REQ.ID2 source=aws:s3.eu-west-1.pics type=com.amazonaws.s3.ObjectCreated:Put subject=a%2Bb.png ` +
-		`time=2026-01-02T03:04:05.000Z dct=application/json data=` + quote(s3Record)
-	bridged := `specversion=1.0 id=7bf7 source=aws.ec2 type=EC2 Instance State-change Notification time=2026-01-02T03:04:05Z ` +
-		`dct=application/json data="{\"state\": \"running\"}"`
 	for _, tc := range []struct {
-		name, body string
-		on         []string
-		want       []string // of show; nil for no event at all
-		err        string
+		name, on, body string
+		want           string // ids; * for a malformed event
 	}{
-		{"E14 SNS around an event", snsEnvelope(jsonEvent), []string{"sns"}, []string{`specversion=1.0 id=1 source=/s type=t n=5 dct= data="{\"a\":1}"`}, ""},
-		{"SNS around text", snsEnvelope("hello"), []string{"sns"}, []string{
-			`specversion=1.0 id=sns-1 source=arn:aws:sns:eu-west-1:1:orders type=com.amazonaws.sns.Notification subject=Hi ` +
-				`time=2026-01-02T03:04:05.678Z dct=application/json data=` + quote(snsEnvelope("hello")),
-		}, ""},
-		{"SNS around S3", snsEnvelope(`{"Records":[` + s3Record + `]}`), []string{"sns", "s3"}, []string{s3One}, ""},
-		{"SNS around EventBridge", snsEnvelope(bridge), []string{"sns", "eventbridge"}, []string{bridged}, ""},
-		{"SNS around an event that breaks a rule", snsEnvelope(`{"specversion":"1.0","id":""}`), []string{"sns"}, nil, "id: "},
-		{
-			"SNS subscription", `{"Type":"SubscriptionConfirmation","MessageId":"m","TopicArn":"arn:x","Message":"You","Subject":"no","Timestamp":"2026-01-02T03:04:05Z"}`,
-			[]string{"sns"},
-			[]string{`specversion=1.0 id=m source=arn:x type=com.amazonaws.sns.SubscriptionConfirmation time=2026-01-02T03:04:05Z dct=application/json data=` +
-				quote(`{"Type":"SubscriptionConfirmation","MessageId":"m","TopicArn":"arn:x","Message":"You","Subject":"no","Timestamp":"2026-01-02T03:04:05Z"}`)},
-			"",
-		},
-		{"SNS not named", snsEnvelope(jsonEvent), []string{"s3", "eventbridge"}, nil, "not a CloudEvent"},
-		{"EventBridge", bridge, []string{"eventbridge"}, []string{bridged}, ""},
-		{"EventBridge not named", bridge, []string{"sns"}, nil, "not a CloudEvent"},
-		{"S3", `{"Records":[` + s3Record + `]}`, []string{"s3"}, []string{s3One}, ""},
-		{"S3, two records of one request", `{"Records":[` + s3Record + `,` + s3Second + `]}`, []string{"s3"}, []string{
-			strings.Replace(s3One, "REQ.ID2", "REQ.ID2.0055", 1),
-			`specversion=1.0 id=REQ.ID2.0055.c.png source=aws:s3.eu-west-1.pics type=com.amazonaws.s3.ObjectRemoved:Delete subject=c.png ` +
-				`time=2026-01-02T03:04:05.000Z dct=application/json data=` + quote(s3Second),
-		}, ""},
-		{"S3 test message", `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-02T03:04:05Z","Bucket":"b"}`, []string{"s3"}, nil, "is the test message"},
-		{"Records of something else", `{"Records":[{"a":1}]}`, []string{"s3"}, nil, "not a CloudEvent"},
-		{"S3, a bad record", `{"Records":[` + s3Record + `,` + strings.Replace(s3Second, "2026-01", "2026-13", 1) + `]}`, []string{"s3"}, nil, "record 1: "},
-		{"text", `hello`, []string{"sns", "s3", "eventbridge"}, nil, "not a CloudEvent"},
-		{"broken JSON", `{"Type":`, []string{"sns", "s3", "eventbridge"}, nil, "not a CloudEvent"},
+		{"an event", "sns eventbridge s3", jsonEvent, "1"},
+		{"SNS around an event", "sns", snsEnvelope(jsonEvent), "1"},
+		{"SNS around text", "sns", snsEnvelope("hello"), "sns-1"},
+		{"SNS around S3", "sns s3", snsEnvelope(`{"Records":[` + s3Record + `,` + s3Second + `]}`), "REQ.ID2.0055 REQ.ID2.0055.c.png"},
+		{"EventBridge", "eventbridge", " \n" + bridge, "7bf7"},
+		{"S3's test message", "s3", s3Test, "*"},
+		{"SNS, not named", "s3", snsEnvelope(jsonEvent), "*"},
+		{"nothing named", "", bridge, "*"},
 	} {
-		a, err := parseAdapters(tc.on)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var events []*envelope.Event
-		next := func() *envelope.Event {
-			events = append(events, new(envelope.Event))
-			return events[len(events)-1]
-		}
-		err = a.adapt(next, tc.body, envelope.Options{})
-		if tc.err != "" || err != nil {
-			if err == nil || tc.err == "" || !strings.HasPrefix(err.Error(), tc.err) {
-				t.Errorf("%s: error %v, want %q", tc.name, err, tc.err)
+		synctest.Test(t, func(t *testing.T) {
+			h := newHarness(t, SourceConfig{Queue: "q"}, bindings.SourceSettings{Adapters: strings.Fields(tc.on)})
+			h.putBodies(tc.body)
+			h.run()
+			h.wait(time.Second)
+			h.end()
+			var got []string
+			for _, d := range h.deliveries() {
+				if d.event.Malformed != nil {
+					d.id = "*"
+				}
+				got = append(got, d.id)
 			}
-			if (tc.err == "not a CloudEvent") != errors.Is(err, envelope.ErrNotCloudEvent) {
-				t.Errorf("%s: the class of %v is wrong", tc.name, err)
+			if ids := strings.Join(got, " "); ids != tc.want || h.server.Deleted("q") != 1 {
+				t.Errorf("%s: got %s and %d messages deleted, want %s", tc.name, ids, h.server.Deleted("q"), tc.want)
 			}
-			continue
-		}
-		var got []string
-		for _, e := range events {
-			got = append(got, show(e))
-		}
-		if !slices.Equal(got, tc.want) {
-			t.Errorf("%s:\n got %q\nwant %q", tc.name, got, tc.want)
-		}
-	}
-	if _, err := parseAdapters([]string{"sns", "kinesis"}); err == nil {
-		t.Error("an unknown adapter was accepted")
+		})
 	}
 }
 
-func quote(s string) string {
-	b := strings.Builder{}
-	b.WriteByte('"')
-	b.WriteString(strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`))
-	b.WriteByte('"')
-	return b.String()
+// A batch that is used again has forgotten which messages were several events.
+func TestRecycledBatchForgetsItsMessages(t *testing.T) {
+	r := &run{}
+	b := r.newBatch()
+	b.msgs, b.spans = append(b.msgs, &held{}), b.spans.Add(0, 3)
+	b.recycle()
+	if len(b.msgs) != 0 || len(b.spans) != 0 {
+		t.Errorf("%d messages and %v are left", len(b.msgs), b.spans)
+	}
 }

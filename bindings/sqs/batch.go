@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/adapter"
 	"github.com/eventrouter/router/envelope"
 )
 
@@ -21,7 +22,7 @@ type batch struct {
 	bindings.Batch
 	run           *run
 	msgs          []*held
-	owner         []int // for each event the index of its message
+	spans         adapter.Spans // which events came from which of msgs
 	failed        []error
 	events, bytes int // taken from the window
 }
@@ -41,7 +42,7 @@ func (b *batch) recycle() {
 	b.Reset()
 	clear(b.msgs)
 	clear(b.failed)
-	b.msgs, b.owner, b.failed = b.msgs[:0], b.owner[:0], b.failed[:0]
+	b.msgs, b.spans, b.failed = b.msgs[:0], b.spans[:0], b.failed[:0]
 	b.run.pool.Put(b)
 }
 
@@ -72,11 +73,8 @@ func (b *batch) Settle(*bindings.Batch) {
 
 // collect finds the error of each message.
 func (b *batch) collect() {
-	b.failed = append(b.failed, make([]error, len(b.msgs))...)
-	for i := range b.Events {
-		if m := b.owner[i]; b.failed[m] == nil {
-			b.failed[m] = b.Err(i)
-		}
+	for i := range b.msgs {
+		b.failed = append(b.failed, b.spans.Err(&b.Batch, i))
 	}
 	if !b.run.ref.fifo() {
 		return

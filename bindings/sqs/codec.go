@@ -3,13 +3,13 @@ package sqs
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/adapter"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/envelope/format"
 )
@@ -27,23 +27,17 @@ const (
 // attributes are a message's attributes as the SDK has them.
 type attributes = map[string]types.MessageAttributeValue
 
-// text returns an attribute's value, whatever its type.
-func text(a *types.MessageAttributeValue) string {
+// text returns an attribute's value, whatever its type, and whether that is text.
+func text(a types.MessageAttributeValue) (value string, isText bool) {
 	if a.StringValue != nil {
-		return *a.StringValue
+		return *a.StringValue, true
 	}
-	return envelope.String(a.BinaryValue)
+	return envelope.String(a.BinaryValue), false
 }
 
-// contentType returns the message's media type, empty if it has none.
-func contentType(attrs attributes) string {
-	if a, ok := attrs[contentTypeName]; ok {
-		return text(&a)
-	}
-	if a, ok := attrs["Content-Type"]; ok {
-		return text(&a)
-	}
-	return ""
+// readable makes message attributes readable to the package that knows how events look in them, which SNS shares.
+func readable(attrs attributes) adapter.Attributes[types.MessageAttributeValue] {
+	return adapter.Attributes[types.MessageAttributeValue]{Values: attrs, Text: text}
 }
 
 // carried reports whether an attribute is part of the event, and so not one of its other headers.
@@ -54,76 +48,7 @@ func carried(name string) bool {
 // decode reads a message into e, which the caller has reset; its values alias the message. A message without any sign
 // of being an event is envelope.ErrNotCloudEvent.
 func decode(e *envelope.Event, body string, attrs attributes, o envelope.Options) error {
-	media := contentType(attrs)
-	if f, batch, ok := envelope.DetectStructured(media); ok {
-		if batch || !format.Text(f) {
-			return &envelope.AttributeError{Attribute: contentTypeName, Rule: "must name the JSON or the XML format of one event, because a message body is text"}
-		}
-		if err := format.Parse(f, e, envelope.Bytes(body), o); !errors.Is(err, envelope.ErrNotCloudEvent) {
-			return err
-		}
-		// The sender says that it is one, so it is not a foreign message to be wrapped.
-		return &envelope.AttributeError{Attribute: specVersion, Rule: "is required"}
-	}
-	if _, ok := attrs[prefix+specVersion]; ok {
-		return decodeBinary(e, body, attrs, prefix, o)
-	}
-	if _, ok := attrs[altPrefix+specVersion]; ok {
-		return decodeBinary(e, body, attrs, altPrefix, o)
-	}
-	return sniff(e, body, o)
-}
-
-var errNoSign = fmt.Errorf("%w: it has no structured content-type, no ce-specversion attribute, and no JSON object with a specversion as its body", envelope.ErrNotCloudEvent)
-
-// sniff takes a body that is a JSON event for one. JSON that holds no event, or text that only looks like JSON, is none.
-func sniff(e *envelope.Event, body string, o envelope.Options) error {
-	if !strings.HasPrefix(strings.TrimLeft(body, " \t\r\n"), "{") || !strings.Contains(body, `"`+specVersion+`"`) {
-		return errNoSign
-	}
-	err := envelope.ParseJSON(e, envelope.Bytes(body), o)
-	if errors.Is(err, envelope.ErrNotCloudEvent) {
-		return errNoSign
-	}
-	return err
-}
-
-// decodeBinary reads an event whose attributes are the message's. The SDK hands them over as a map, so extensions are
-// put in the order of their names: an event that is read twice is the same twice.
-func decodeBinary(e *envelope.Event, body string, attrs attributes, prefix string, o envelope.Options) error {
-	var r envelope.AttributeReader
-	r.Begin(e, o)
-	var room [maxAttributes]string
-	for _, name := range sortedNames(room[:0], attrs, prefix) {
-		a := attrs[name]
-		if a.StringValue == nil {
-			return &envelope.AttributeError{Attribute: name, Rule: "must be of type String"}
-		}
-		if err := r.Attribute(name[len(prefix):], *a.StringValue); err != nil {
-			return err
-		}
-	}
-	if media := contentType(attrs); media != "" && e.DataContentType == "" {
-		e.DataContentType = media
-	}
-	e.Data = envelope.Bytes(body) // never empty: a message body has at least one character
-	return r.Finish()
-}
-
-// sortedNames appends the names that begin with prefix in their order. There are ten at most, so insertion is fastest.
-func sortedNames(dst []string, attrs attributes, prefix string) []string {
-	for name := range attrs {
-		if !strings.HasPrefix(name, prefix) {
-			continue
-		}
-		i := len(dst)
-		dst = append(dst, name)
-		for ; i > 0 && dst[i-1] > name; i-- {
-			dst[i] = dst[i-1]
-		}
-		dst[i] = name
-	}
-	return dst
+	return readable(attrs).Decode(e, body, o)
 }
 
 // message is an event as it goes to a queue. Its strings point into its own buffers: it is reused, and what encode put

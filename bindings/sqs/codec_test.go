@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/adapter"
 	"github.com/eventrouter/router/envelope"
 )
 
@@ -290,7 +291,10 @@ func FuzzDecode(f *testing.F) {
 	f.Add(snsEnvelope(jsonEvent), "", "", "")
 	f.Add(`{"Records":[{"eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"b"},"object":{"key":"k"}}}]}`, "", "", "")
 	f.Add(`{"version":"0","id":"1","detail-type":"d","source":"aws.ec2","time":"2026-01-02T03:04:05Z","detail":{"a":[1]}}`, "", "", "")
-	all := adapters{sns: true, eventBridge: true, s3: true}
+	all, err := adapter.Parse([]string{"sns", "eventbridge", "s3"})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, body, media, version, ext string) {
 		a := attributes{}
 		if media != "" {
@@ -299,21 +303,13 @@ func FuzzDecode(f *testing.F) {
 		if version != "" {
 			maps.Copy(a, attrs("ce-specversion", version, "ce-id", "1", "ce-source", "/s", "ce-type", "t", "ce-ext", ext))
 		}
-		var events []*envelope.Event
-		next := func() *envelope.Event {
-			events = append(events, new(envelope.Event))
-			return events[len(events)-1]
-		}
-		first := next()
-		err := decode(first, body, a, envelope.Options{})
-		if errors.Is(err, envelope.ErrNotCloudEvent) {
-			events = nil
-			err = all.adapt(next, body, envelope.Options{})
-		}
-		if err != nil {
+		b := bindings.NewBatch(nil, 1)
+		err := decode(b.Add(), body, a, envelope.Options{})
+		if all.Adapt(b, adapter.Message{Body: []byte(body), Err: err}) != nil {
 			return
 		}
-		for _, e := range events {
+		for i := range b.Events {
+			e := &b.Events[i]
 			for _, mode := range []bindings.Mode{bindings.ModeBinary, bindings.ModeStructured} {
 				m := newMessage(envelope.FormatJSON)
 				if err := m.encode(e, mode); err != nil {

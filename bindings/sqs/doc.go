@@ -15,11 +15,9 @@
 // written as JSON escapes.
 //
 // The source recognises, in this order: a content-type (or Content-Type) attribute of structured mode, a ce-specversion
-// (or ce_specversion) attribute, a body that is a JSON event. Where the configuration names them, it then unwraps SNS
-// notifications and adapts them, EventBridge events, and S3 notifications; the SNS and S3 adapters follow
-// https://github.com/cloudevents/spec/tree/main/cloudevents/adapters, with TopicArn as the source of an SNS
-// notification, because a message in a queue does not tell the subscription. Of one S3 notification with several
-// records each record becomes an event; the message is deleted once all of them are confirmed.
+// (or ce_specversion) attribute, a body that is a JSON event. Then come the adapters that the configuration names
+// (package adapter), which read the same convention inside SNS notifications. A message that is several events is deleted
+// once all of them are confirmed.
 //
 // # Delivery
 //

@@ -104,7 +104,8 @@ func validEndpoint(s string) error {
 // queue is a queue that was found.
 type queue struct {
 	url          string
-	maxSize      int  // MaximumMessageSize
+	maxSize      int  // MaximumMessageSize, or the service's limit
+	sized        bool // whether the queue has told it
 	contentDedup bool // ContentBasedDeduplication
 	known        bool // whether the attributes could be read
 	maxReceives  int  // of the redrive policy, 0 if there is none
@@ -143,7 +144,7 @@ func (r *queueRef) resolve(ctx context.Context, client *awssqs.Client, log *zap.
 func (q *queue) read(attrs map[string]string) {
 	q.known = true
 	if n, err := strconv.Atoi(attrs["MaximumMessageSize"]); err == nil && n > 0 {
-		q.maxSize = min(n, maxMessage)
+		q.maxSize, q.sized = min(n, maxMessage), true
 	}
 	q.contentDedup = attrs["ContentBasedDeduplication"] == "true"
 	var policy struct {

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -132,12 +131,23 @@ func (s *Sink) Close(context.Context) error {
 	return nil
 }
 
+// Limit returns the largest message that the queue takes, with its attributes; the service's own limit where the queue
+// was not asked yet, or may not be.
+func (s *Sink) Limit() bindings.Limit {
+	q := s.queue.Load()
+	if q == nil {
+		q = &queue{maxSize: maxMessage}
+	}
+	from := "the service's, assumed"
+	if q.sized {
+		from = "queue " + s.ref.name + " MaximumMessageSize"
+	}
+	return bindings.Limit{Bytes: q.maxSize, From: from}
+}
+
 // Preview says what Send would put into the queue.
 func (s *Sink) Preview(e *envelope.Event) (bindings.Preview, error) {
-	limit := maxMessage
-	if q := s.queue.Load(); q != nil {
-		limit = q.maxSize
-	}
+	limit := s.Limit().Bytes
 	m := newMessage(s.settings.Format)
 	if err := s.encode(m, e, limit); err != nil {
 		return bindings.Preview{}, err
@@ -155,8 +165,7 @@ func (s *Sink) encode(m *message, e *envelope.Event, limit int) error {
 		return s.ref.wrap("encode", err)
 	}
 	if m.size > limit {
-		return bindings.Permanent(bindings.ReasonTooLarge, "", errors.New("sqs: queue "+s.ref.name+": the message has "+
-			strconv.Itoa(m.size)+" bytes with its attributes, and the queue takes "+strconv.Itoa(limit)))
+		return s.Limit().Exceeded("sqs: queue "+s.ref.name, "", m.size)
 	}
 	m.group, m.dedup = "", ""
 	m.keys = m.keys[:0]

@@ -218,13 +218,48 @@ func TestSizeLimits(t *testing.T) {
 		if err := k.Send(t.Context(), []*envelope.Event{e}); err != nil {
 			t.Errorf("%+v: exactly the limit: %v", tc, err)
 		}
+		from := bindings.Limit{Bytes: tc.limit, From: "queue " + tc.queue + " MaximumMessageSize"}
+		if got := k.Limit(); got != from {
+			t.Errorf("limit %+v, want %+v", got, from)
+		}
+		sent := len(s.Bodies(tc.queue))
 		e.Data = append(e.Data, 'x')
 		if got := classes(k.Send(t.Context(), []*envelope.Event{e, event("2")}), 2); got[0] != "permanent too_large" || got[1] != "ok" {
 			t.Errorf("%+v: one byte more: %q", tc, got)
 		}
-		if _, err := k.Preview(e); class(err) != "permanent too_large" {
-			t.Errorf("%+v: preview of one byte more: %v", tc, err)
+		if got := len(s.Bodies(tc.queue)); got != sent+1 {
+			t.Errorf("%+v: %d messages came, want that of the small event alone", tc, got-sent)
 		}
+		_, err = k.Preview(e)
+		want := fmt.Sprintf("sqs: queue %s: the message has %d bytes and the limit is %d (queue %[1]s MaximumMessageSize)", tc.queue, tc.limit+1, tc.limit)
+		if class(err) != "permanent too_large" || err.Error() != want {
+			t.Errorf("%+v: preview of one byte more: %v, want %s", tc, err, want)
+		}
+	}
+}
+
+// TestLimitUntilTheQueueTellsIt is the service's own.
+func TestLimitUntilTheQueueTellsIt(t *testing.T) {
+	s := fakesqs.NewUnbound()
+	s.CreateQueue(t, "q", map[string]string{"MaximumMessageSize": "2048"})
+	s.OnCall("GetQueueAttributes", func(fakesqs.Call) *fakesqs.Fault {
+		return &fakesqs.Fault{Err: &fakesqs.Error{Shape: "AccessDeniedException"}}
+	})
+	k := sinkOn(t, s, SinkConfig{Queue: "q"}, bindings.ModeStructured)
+	want := bindings.Limit{Bytes: 1 << 20, From: "the service's, assumed"}
+	if got := k.Limit(); got != want {
+		t.Errorf("before Ready: %+v", got)
+	}
+	if err := k.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := k.Limit(); got != want {
+		t.Errorf("without the right to read it: %+v", got)
+	}
+	e := event("1")
+	e.Data, e.DataContentType = []byte(strings.Repeat("x", 3000)), "text/plain"
+	if got := classes(k.Send(t.Context(), []*envelope.Event{e}), 1); got[0] == "ok" || got[0] == "transient" {
+		t.Errorf("what the queue refuses is %q, want it permanent", got[0])
 	}
 }
 

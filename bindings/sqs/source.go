@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/adapter"
 	"github.com/eventrouter/router/envelope"
 )
 
@@ -30,7 +31,7 @@ const (
 type Source struct {
 	config   SourceConfig
 	settings bindings.SourceSettings
-	adapters adapters
+	adapters adapter.Set
 	ref      queueRef
 	client   *client
 	queue    atomic.Pointer[queue] // nil until it was found
@@ -56,7 +57,7 @@ func NewSource(c SourceConfig, s bindings.SourceSettings) (*Source, error) {
 }
 
 func newSource(c SourceConfig, s bindings.SourceSettings, ref queueRef, cl *client) (*Source, error) {
-	foreign, err := parseAdapters(s.Adapters)
+	foreign, err := adapter.Parse(s.Adapters)
 	if err != nil {
 		return nil, err
 	}
@@ -226,43 +227,22 @@ func (r *run) hand(ctx context.Context, b *batch) {
 
 // decode adds the events of a message to the batch.
 func (r *run) decode(b *batch, h *held, m *types.Message) {
-	index := len(b.msgs)
 	b.msgs = append(b.msgs, h)
-	first := len(b.Events)
-	e := b.Add()
-	r.fill(e, m)
-	err := r.decodeEvent(b, first, m)
-	if err != nil {
-		b.Events = b.Events[:first+1]
-		body := envelope.Bytes(*m.Body)
-		r.settings.Refuse(&b.Events[first], body, mediaType(m), err)
+	r.fill(b.Add(), m)
+	if err := r.decodeEvent(b, m); err != nil {
+		r.settings.Refuse(&b.Events[len(b.Events)-1], envelope.Bytes(*m.Body), mediaType(m), err)
 	}
-	for len(b.owner) < len(b.Events) {
-		b.owner = append(b.owner, index)
-	}
+	b.spans = b.spans.Add(len(b.msgs)-1, len(b.Events))
 }
 
-func (r *run) decodeEvent(b *batch, first int, m *types.Message) error {
+func (r *run) decodeEvent(b *batch, m *types.Message) error {
 	if limit := r.settings.MaxEvent; limit > 0 && len(*m.Body) > limit {
 		return bindings.Permanent(bindings.ReasonTooLarge, "", errors.New("the message of "+strconv.Itoa(len(*m.Body))+
 			" bytes is larger than the "+strconv.Itoa(limit)+" bytes that an event may have"))
 	}
 	o := envelope.Options{Lenient: r.settings.Lenient, MaxAttributes: r.settings.MaxAttributes}
-	err := decode(&b.Events[first], *m.Body, m.MessageAttributes, o)
-	if !errors.Is(err, envelope.ErrNotCloudEvent) {
-		return err
-	}
-	taken := false
-	return r.adapters.adapt(func() *envelope.Event {
-		if !taken {
-			taken = true
-			resetContent(&b.Events[first])
-			return &b.Events[first]
-		}
-		e := b.Add()
-		r.fill(e, m)
-		return e
-	}, *m.Body, o)
+	err := decode(&b.Events[len(b.Events)-1], *m.Body, m.MessageAttributes, o)
+	return r.adapters.Adapt(&b.Batch, adapter.Message{Body: envelope.Bytes(*m.Body), Err: err, Options: o})
 }
 
 // fill sets what the queue knows of the message.
@@ -274,10 +254,10 @@ func (r *run) fill(e *envelope.Event, m *types.Message) {
 		e.Key = envelope.Bytes(group)
 	}
 	var room [maxAttributes]string
-	for _, name := range sortedNames(room[:0], m.MessageAttributes, "") {
+	for _, name := range readable(m.MessageAttributes).Names(room[:0], "") {
 		if !carried(name) {
-			a := m.MessageAttributes[name]
-			e.Meta.Headers = append(e.Meta.Headers, envelope.Header{Name: name, Value: envelope.Bytes(text(&a))})
+			value, _ := text(m.MessageAttributes[name])
+			e.Meta.Headers = append(e.Meta.Headers, envelope.Header{Name: name, Value: envelope.Bytes(value)})
 		}
 	}
 }
@@ -285,7 +265,7 @@ func (r *run) fill(e *envelope.Event, m *types.Message) {
 // mediaType returns what a message that is no event is: what its content-type says, else JSON or text, because a body
 // is text always.
 func mediaType(m *types.Message) string {
-	if media := contentType(m.MessageAttributes); media != "" {
+	if media := readable(m.MessageAttributes).ContentType(); media != "" {
 		return media
 	}
 	if isJSON(*m.Body) {

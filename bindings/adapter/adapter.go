@@ -1,0 +1,124 @@
+// Package adapter makes events of messages that other systems send and that are no CloudEvents: notifications of Amazon
+// SNS, events of Amazon EventBridge, and event notifications of Amazon S3. Every source has it, and uses what its
+// configuration names, after its own codec found no event and before the message is wrapped or refused.
+//
+// The S3 and SNS mappings follow https://github.com/cloudevents/spec/tree/main/cloudevents/adapters. Where these are
+// silent or were written for another transport, this is what happens:
+//
+//   - The text inside an SNS notification is looked at first. If it is an event, with or without message attributes as
+//     the SQS binding has them, that event is what was sent; if another adapter knows it, that one's events are.
+//     Otherwise the notification itself becomes the event, with all of its bytes as the data.
+//   - The source of such an event is the ARN of the subscription where the transport tells it, which is over HTTP only,
+//     and the ARN of the topic elsewhere. A confirmation of a subscription always has the topic.
+//   - An S3 notification makes one event of each record. The records of one request share its ids, so that where a
+//     notification has several each id gets the object's sequencer as well.
+//   - The test message that S3 sends once is no notification. It makes no event and is malformed.
+//
+// Nothing that a message says is done here: an address to confirm a subscription is data, and so are signatures.
+package adapter
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/envelope"
+)
+
+// Set is the adapters that a source has. The zero value has none.
+type Set struct{ sns, eventBridge, s3 bool }
+
+// Parse reads the names of adapters. The error is a FieldError.
+func Parse(names []string) (Set, error) {
+	var s Set
+	var errs []error
+	for _, name := range names {
+		switch name {
+		case "sns":
+			s.sns = true
+		case "eventbridge":
+			s.eventBridge = true
+		case "s3":
+			s.s3 = true
+		default:
+			errs = append(errs, bindings.Invalid("adapters", "%q is none of sns, eventbridge, s3", name))
+		}
+	}
+	return s, errors.Join(errs...)
+}
+
+// Message is a message that its transport's codec could not read.
+type Message struct {
+	Body []byte
+	// Err is why it could not be read. Only envelope.ErrNotCloudEvent leaves something to do here.
+	Err error
+	// Subscription is the ARN of the SNS subscription, where the transport tells it.
+	Subscription string
+	Options      envelope.Options
+}
+
+// Adapt makes events of a message. The last event of b is the one that was decoded in vain; it becomes the first of
+// them, and the others are added behind it with the same metadata and key. The error is m.Err where no adapter knows the
+// message. After any error b has no event more than before.
+func (s Set) Adapt(b *bindings.Batch, m Message) error {
+	if s == (Set{}) || !errors.Is(m.Err, envelope.ErrNotCloudEvent) {
+		return m.Err
+	}
+	var f foreign
+	if !parse(m.Body, &f) {
+		return m.Err
+	}
+	c := conversion{Set: s, Message: m, batch: b, first: len(b.Events) - 1}
+	err := c.convert(&f)
+	if err != nil {
+		c.undo()
+	}
+	if errors.Is(err, envelope.ErrNotCloudEvent) {
+		return m.Err
+	}
+	return err
+}
+
+// parse reads a JSON object. What is not UTF-8 is no JSON, although the parser would take it and change it.
+func parse(body []byte, f *foreign) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) && utf8.Valid(body) && json.Unmarshal(body, f) == nil
+}
+
+// conversion is the work on one message.
+type conversion struct {
+	Set
+	Message
+	batch *bindings.Batch
+	first int  // the event that was decoded in vain
+	taken bool // that one is an event now
+}
+
+// next returns an empty event with the metadata of the message. It is valid until the next call.
+func (c *conversion) next() *envelope.Event {
+	if !c.taken {
+		c.taken = true
+		e := &c.batch.Events[c.first]
+		meta, key := e.Meta, e.Key
+		e.Meta.Headers = nil // so that Reset does not clear the headers that meta holds
+		e.Reset()
+		e.Meta, e.Key = meta, key
+		return e
+	}
+	e := c.batch.Add()
+	first := &c.batch.Events[c.first]
+	// The headers are a copy: events are recycled one by one, and each clears its own.
+	headers := append(e.Meta.Headers[:0], first.Meta.Headers...)
+	e.Meta, e.Key = first.Meta, first.Key
+	e.Meta.Headers = headers
+	return e
+}
+
+// undo takes back the events that were added. They are emptied, because the batch hands the same memory out again.
+func (c *conversion) undo() {
+	for i := range c.batch.Events[c.first+1:] {
+		c.batch.Events[c.first+1+i].Reset()
+	}
+	c.batch.Events = c.batch.Events[:c.first+1]
+}
