@@ -129,11 +129,16 @@ func (d *dispatcher) stage(b *bindings.Batch, i int32, source int, tally *source
 			rule.dropped.Add(1)
 			continue
 		}
+		if rule.sample > 0 && sampledOut(e, rule.sample) {
+			rule.sampled.Add(1)
+			continue
+		}
+		set := rule.set.of(e)
 		for _, l := range rule.lanes {
-			if d.delivered(leg{l, rule.set}) {
+			if d.delivered(leg{l, set}) {
 				continue
 			}
-			n += d.stageLeg(b, i, r, leg{l, rule.set})
+			n += d.stageLeg(b, i, r, leg{l, set})
 		}
 	}
 	return n
@@ -230,6 +235,9 @@ func (d *dispatcher) giveUp(dv delivery, from *lane, cause error) int {
 }
 
 func (d *dispatcher) push(l *lane, dv delivery) {
+	if l.sink.DataRef == DropData && !dv.dead {
+		d.p.dropData(&dv)
+	}
 	dv.key = l.orderKey(dv.event)
 	n := l.firstShard + l.pick(dv.key)
 	if len(d.staged[n]) == 0 {

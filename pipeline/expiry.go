@@ -24,26 +24,31 @@ const (
 
 var errExpired = errors.New("the event's expirytime has passed")
 
-// expire takes what has expired out of the batch that is about to be sent. It runs before every attempt, so that an
-// event that expires while its target is down is not delivered late. Dead letters do not expire: they are for people.
-func (s *shard) expire(now time.Time) {
+// screen takes what may not be sent out of the batch that is about to be: what has expired, and what the sink does not
+// accept. It runs before every attempt, so that an event that expires while its target is down is not delivered late.
+// Dead letters do not expire, they are for people; what a sink accepts holds for them as for all events.
+func (s *shard) screen(now time.Time) {
 	sink := &s.lane.sink
-	if sink.Expired == DeliverExpired {
+	if sink.Expired == DeliverExpired && sink.Accepts == nil {
 		return
 	}
 	ends := ender{p: s.lane.p}
 	// Backwards, as settle does it: what is put back or handed on keeps its order then.
 	for i := len(s.batch) - 1; i >= 0; i-- {
 		d := &s.batch[i]
-		if d.dead || !hasExpired(d.event, now) {
-			continue
+		cause := sink.Accepts.Check(d.event)
+		if sink.Expired != DeliverExpired && !d.dead && hasExpired(d.event, now) {
+			if sink.Expired == DropExpired {
+				ends.expired(d)
+				*d = delivery{} // taken out
+				continue
+			}
+			cause = bindings.Permanent(bindings.ReasonExpired, "", errExpired)
 		}
-		if sink.Expired == DropExpired {
-			ends.expired(d)
-		} else {
-			s.giveUp(d, bindings.Permanent(bindings.ReasonExpired, "", errExpired), now.UnixNano(), &ends)
+		if cause != nil {
+			s.giveUp(d, cause, now.UnixNano(), &ends)
+			*d = delivery{}
 		}
-		*d = delivery{} // taken out
 	}
 	ends.flush()
 	s.sendLetters()

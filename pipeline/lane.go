@@ -203,7 +203,7 @@ func (s *shard) cut(now int64) (wakeAt int64) {
 		if bytes += size; bytes > l.sink.BatchBytes && len(s.batch) > 0 {
 			break
 		}
-		if d.key != 0 && !l.keepsOrder {
+		if d.key != 0 && (!l.keepsOrder || l.mayShrink(d)) {
 			s.busy.add(d.key)
 		}
 		s.batch = append(s.batch, *d)

@@ -83,6 +83,10 @@ type Sink struct {
 	DeadLetter Policy
 	// Expired is what becomes of events whose expirytime has passed; by default they are delivered.
 	Expired Expired
+	// DataRef is what becomes of data that a dataref names as well; by default it is forwarded.
+	DataRef DataRef
+	// Accepts is what classified data the sink may be given; nil asks nothing.
+	Accepts *Accepts
 }
 
 // Settings is what a pipeline is made of.

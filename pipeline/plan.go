@@ -3,13 +3,9 @@ package pipeline
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 
-	"github.com/eventrouter/router/bindings"
-	"github.com/eventrouter/router/bindings/template"
-	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -30,29 +26,20 @@ type planRule struct {
 	name  string
 	lanes []*lane
 	drop  bool
-	set   *setter // nil where the route delivers the event as it is
+	set   *setter // nil where the route delivers every event as it is
 	// matched is the route's counter; it outlives the plan.
 	matched *atomic.Int64
 	// dropped counts what "to: drop" discarded.
 	dropped *atomic.Int64
+	// sample is 1 in so many, 0 for all; sampled counts what it leaves out.
+	sample  uint64
+	sampled *atomic.Int64
 }
 
 // target is a policy with its sink resolved.
 type target struct {
 	action Action
 	lane   *lane
-}
-
-// setter applies a route's set. Equal sets of several routes share one setter, so that a sink which both name gets
-// the event once.
-type setter struct {
-	variant string
-	ops     []setOp
-}
-
-type setOp struct {
-	name  string
-	value *template.Template // nil removes the attribute
 }
 
 func (p *Pipeline) resolve(pol Policy) (target, error) {
@@ -94,6 +81,9 @@ func (p *Pipeline) compile(table *routing.Table, unmatched Policy) (*plan, error
 	setters := map[string]*setter{}
 	for _, r := range table.Rules() {
 		pr := planRule{name: r.Name, drop: r.Drop, matched: p.stats.route(r.Name), dropped: p.stats.drop("route " + r.Name)}
+		if r.Sample > 1 {
+			pr.sample, pr.sampled = uint64(r.Sample), p.stats.drop("route "+r.Name+" sampled")
+		}
 		for _, name := range r.To {
 			i, ok := p.laneOf[name]
 			if !ok {
@@ -108,74 +98,4 @@ func (p *Pipeline) compile(table *routing.Table, unmatched Policy) (*plan, error
 	}
 	pl.dispatchers.New = func() any { return newDispatcher(p, pl) }
 	return pl, nil
-}
-
-func newSetter(r routing.Rule, known map[string]*setter) (*setter, error) {
-	if len(r.Set) == 0 {
-		return nil, nil
-	}
-	s := &setter{variant: r.Name}
-	for _, a := range r.Set {
-		op := setOp{name: a.Name}
-		if !a.Remove {
-			t, err := template.Compile(a.Template, template.Raw)
-			if err != nil {
-				return nil, fmt.Errorf("set: %s: %w", a.Name, err)
-			}
-			op.value = t
-		}
-		s.ops = append(s.ops, op)
-	}
-	key := SetKey(r)
-	if same := known[key]; same != nil {
-		return same, nil
-	}
-	known[key] = s
-	return s, nil
-}
-
-// SetKey returns a text that is equal for rules that change events in the same way, empty for one that changes
-// nothing. A sink gets an event once for each of them.
-func SetKey(r routing.Rule) string {
-	var key strings.Builder
-	for _, a := range r.Set {
-		fmt.Fprintf(&key, "%q=%q,%t;", a.Name, a.Template, a.Remove)
-	}
-	return key.String()
-}
-
-// apply makes dst the event that the route delivers. Every template sees the original.
-func (s *setter) apply(dst, e *envelope.Event) error {
-	e.CopyTo(dst)
-	dst.Variant = s.variant
-	for i := range s.ops {
-		op := &s.ops[i]
-		if op.value == nil {
-			dst.Remove(op.name)
-			continue
-		}
-		text, err := op.value.Append(nil, e)
-		if err != nil {
-			return bindings.Permanent(bindings.ReasonTransform, "", fmt.Errorf("set %s: %w", op.name, err))
-		}
-		dst.Set(op.name, string(text), envelope.KindUntyped)
-	}
-	if err := dst.Validate(envelope.Options{Lenient: true}); err != nil {
-		return bindings.Permanent(bindings.ReasonTransform, "", fmt.Errorf("set makes an invalid event: %w", err))
-	}
-	return nil
-}
-
-// ApplySet returns the event that a rule delivers: e itself where the rule sets nothing, a changed copy otherwise.
-// Commands that explain or test a configuration use it; it does what the running router does.
-func ApplySet(r routing.Rule, e *envelope.Event) (*envelope.Event, error) {
-	s, err := newSetter(r, map[string]*setter{})
-	if err != nil || s == nil {
-		return e, err
-	}
-	dst := new(envelope.Event)
-	if err := s.apply(dst, e); err != nil {
-		return nil, err
-	}
-	return dst, nil
 }

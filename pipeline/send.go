@@ -33,7 +33,7 @@ func (s *shard) work(ctx context.Context) {
 		}
 		wakeAt := s.cut(now)
 		if len(s.batch) > 0 {
-			s.expire(time.Now())
+			s.screen(time.Now())
 			if len(s.batch) > 0 {
 				s.settle(ctx, s.send(ctx))
 			}
@@ -131,6 +131,9 @@ func (s *shard) settle(ctx context.Context, err error) {
 		}
 		if cause == nil {
 			ends.delivered(d)
+			continue
+		}
+		if s.shrink(d, cause) {
 			continue
 		}
 		failed++

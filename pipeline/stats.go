@@ -145,8 +145,8 @@ type RouteFigures struct {
 	Matched int64  `json:"matched"`
 }
 
-// Ledger is the balance of a pipeline. Drops are counted by the policy that dropped: "unmatched", "dead_letter", "expired" or
-// "route NAME".
+// Ledger is the balance of a pipeline. Drops are counted by the policy that dropped: "unmatched", "dead_letter", "expired",
+// "route NAME", or "route NAME sampled".
 type Ledger struct {
 	Sources  []SourceFigures  `json:"sources"`
 	Routes   []RouteFigures   `json:"routes"`

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/pipeline"
 )
@@ -23,6 +24,9 @@ type reached struct {
 	Place string `json:"place"`
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
+	// Limit is the largest message that a sink's target takes, where it is known, and LimitFrom says who says so.
+	Limit     int    `json:"limit,omitempty"`
+	LimitFrom string `json:"limit_from,omitempty"`
 }
 
 func (a *app) checkCommand() *cobra.Command {
@@ -78,9 +82,12 @@ func (a *app) printCheck(cfg *config.Config, results []testResult, parts []reach
 		a.printTests(results)
 	}
 	for _, p := range parts {
-		if p.OK {
+		switch {
+		case p.OK && p.Limit > 0:
+			fmt.Fprintf(a.stdout, "%s %s  takes up to %d bytes (%s)\n", s.good("ok  "), p.Part, p.Limit, p.LimitFrom)
+		case p.OK:
 			fmt.Fprintf(a.stdout, "%s %s\n", s.good("ok  "), p.Part)
-		} else {
+		default:
 			fmt.Fprintf(a.stdout, "%s %s  %s\n       %s\n", s.bad("FAIL"), p.Part, s.dim(p.Place), p.Error)
 		}
 	}
@@ -125,6 +132,9 @@ func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error
 		wg.Go(func() {
 			if err := readySoon(ctx, part, connectLimit); err != nil {
 				list[i].OK, list[i].Error = false, err.Error()
+			} else if limited, ok := part.(bindings.Limited); ok {
+				limit := limited.Limit()
+				list[i].Limit, list[i].LimitFrom = limit.Bytes, limit.From
 			}
 		})
 	}

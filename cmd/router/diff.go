@@ -61,6 +61,10 @@ type outcome struct {
 	// applied to.
 	Set     map[string][]map[string]*string `json:"set,omitempty"`
 	Refused []string                        `json:"refused,omitempty"`
+	// Types are the types that copies for each sink were given, and SampledOut the routes that matched and deliver other
+	// events of their sample.
+	Types      map[string][]string `json:"types,omitempty"`
+	SampledOut []string            `json:"sampled_out,omitempty"`
 }
 
 // key is equal for outcomes that are the same to the sinks.
@@ -68,7 +72,8 @@ func (o *outcome) key() string {
 	same := *o
 	same.Routes, same.GoesTo = nil, slices.Sorted(slices.Values(o.GoesTo))
 	if len(o.GoesTo) > 0 {
-		same.Unmatched = "" // a sink gets the event by policy as it does by a route
+		// A sink gets the event by policy as it does by a route; what others do not get is no matter of its own.
+		same.Unmatched, same.SampledOut = "", nil
 	}
 	text, _ := json.Marshal(same) // maps and strings can always be encoded, in a fixed order
 	return string(text)
@@ -213,7 +218,7 @@ func (m *move) add(s *sample.Event, source string, again, whole bool) {
 // outcome says where an event of a source goes.
 func (j *judge) outcome(source string, s sample.Event) outcome {
 	r := j.rule(source, s.Event)
-	o := outcome{Routes: orEmpty(r.Routes), GoesTo: orEmpty(r.sinks())}
+	o := outcome{Routes: orEmpty(r.Routes), GoesTo: orEmpty(r.sinks()), SampledOut: r.SampledOut}
 	if r.Unmatched {
 		o.Unmatched = j.cfg.Unmatched
 	}
@@ -224,6 +229,15 @@ func (j *judge) outcome(source string, s sample.Event) outcome {
 			continue
 		}
 		copies[l.Sink] = append(copies[l.Sink], l.Set)
+		if l.Types != nil {
+			if o.Types == nil {
+				o.Types = map[string][]string{}
+			}
+			o.Types[l.Sink] = append(o.Types[l.Sink], typesText(l.Types))
+		}
+	}
+	for _, list := range o.Types {
+		slices.Sort(list)
 	}
 	for sink, list := range copies {
 		if len(list) == 1 && list[0] == nil {

@@ -97,7 +97,11 @@ func (p *printer) move(m *move) {
 
 // text says in one line where an event goes, and with which attributes.
 func (o *outcome) text() string {
-	if len(o.GoesTo) == 0 {
+	switch {
+	case len(o.GoesTo) > 0:
+	case len(o.SampledOut) > 0:
+		return "sampled out"
+	default:
 		return "unmatched (" + o.Unmatched + ")"
 	}
 	parts := make([]string, len(o.GoesTo))
@@ -106,11 +110,23 @@ func (o *outcome) text() string {
 		for _, set := range o.Set[sink] {
 			parts[i] += " " + setText(set)
 		}
+		for _, types := range o.Types[sink] {
+			parts[i] += " " + types
+		}
 		if slices.Contains(o.Refused, sink) {
 			parts[i] += " (set cannot be applied)"
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// typesText writes attributes with their types.
+func typesText(types map[string]string) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		parts = append(parts, name+": "+types[name])
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
 }
 
 // setText writes attributes that set changed, null for removed ones.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/eventrouter/router/internal/config"
@@ -88,6 +89,16 @@ func ruleText(r *routing.Rule) string {
 			parts = append(parts, name+": "+set[name])
 		}
 		field("set", "{"+strings.Join(parts, ", ")+"}")
+	}
+	if len(r.Types) > 0 {
+		types := map[string]string{}
+		for _, t := range r.Types {
+			types[t.Name] = routing.TypeName(t.Kind)
+		}
+		field("attribute_types", typesText(types))
+	}
+	if r.Sample > 1 {
+		field("sample", strconv.Itoa(r.Sample))
 	}
 	return "{" + strings.Join(fields, ", ") + "}"
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/sample"
+	"github.com/eventrouter/router/pipeline"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -31,12 +32,14 @@ type explanation struct {
 
 // explainedRoute is what a route thought of the event.
 type explainedRoute struct {
-	Name      string             `json:"name"`
-	Place     string             `json:"place"`
-	Outcome   string             `json:"outcome"`
-	StoppedBy string             `json:"stopped_by,omitempty"`
-	Failed    *explainedFinding  `json:"failed,omitempty"`
-	Findings  []explainedFinding `json:"predicates,omitempty"`
+	Name      string `json:"name"`
+	Place     string `json:"place"`
+	Outcome   string `json:"outcome"`
+	StoppedBy string `json:"stopped_by,omitempty"`
+	// SampledOut is the N of a sample of one in N that leaves the event out.
+	SampledOut int                `json:"sampled_out,omitempty"`
+	Failed     *explainedFinding  `json:"failed,omitempty"`
+	Findings   []explainedFinding `json:"predicates,omitempty"`
 }
 
 // explainedFinding is a predicate with what it saw.
@@ -111,8 +114,8 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.E
 	}
 	var list []explanation
 	for _, s := range events {
-		x := j.explain(s, f)
 		r := j.rule(f.from, s.Event)
+		x := j.explain(s, f, r.SampledOut)
 		for _, l := range r.Legs {
 			x.Legs = append(x.Legs, sinks.of(l))
 		}
@@ -140,7 +143,8 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.E
 	return nil
 }
 
-func (j *judge) explain(s sample.Event, f explainFlags) explanation {
+// explain says what each route thought of an event; sampledOut are those that matched it and leave it out.
+func (j *judge) explain(s sample.Event, f explainFlags, sampledOut []string) explanation {
 	x := explanation{
 		Where: s.Where, ID: s.Event.ID, Type: s.Event.Type, Source: s.Event.Source, Legs: []explainedTarget{},
 		Routes: []explainedRoute{},
@@ -154,6 +158,9 @@ func (j *judge) explain(s sample.Event, f explainFlags) explanation {
 		r := explainedRoute{Name: v.Name, Place: rules[v.Rule].Pos.String(), Outcome: v.Outcome.String()}
 		if v.Outcome == routing.Stopped {
 			r.StoppedBy = rules[v.StoppedBy].Name
+		}
+		if slices.Contains(sampledOut, v.Name) {
+			r.SampledOut = rules[v.Rule].Sample
 		}
 		if v.Outcome == routing.Failed && v.Failure != nil {
 			finding := explainFinding(v.Failure, s.Event, v.Rule)
@@ -189,7 +196,11 @@ func (p *printer) explanation(x *explanation, f explainFlags) {
 		r := &x.Routes[i]
 		switch r.Outcome {
 		case routing.Matched.String():
-			p.line(2, "%s %s  %s", p.good("+"), p.bold(r.Name), p.dim(r.Place))
+			out := ""
+			if r.SampledOut > 0 {
+				out = fmt.Sprintf(": sampled out (1 in %d)", r.SampledOut)
+			}
+			p.line(2, "%s %s%s  %s", p.good("+"), p.bold(r.Name), out, p.dim(r.Place))
 		case routing.Failed.String():
 			p.line(2, "%s %s: %s", p.bad("-"), p.bold(r.Name), findingText(r.Failed.finding, most))
 			if r.Findings == nil {
@@ -247,6 +258,9 @@ func (p *printer) targets(targets []explainedTarget) {
 				p.line(column+7, "set %s: removed", name)
 			}
 		}
+		for _, name := range slices.Sorted(maps.Keys(t.Types)) {
+			p.line(column+7, "type of %s: %s", name, t.Types[name])
+		}
 	}
 }
 
@@ -267,7 +281,12 @@ func (p *printer) target(t *explainedTarget) string {
 	case t.Bytes > 0:
 		parts = append(parts, fmt.Sprintf("%d bytes", t.Bytes))
 	}
+	if t.DataDropped {
+		parts = append(parts, "data dropped: dataref")
+	}
 	switch {
+	case t.DeadLetter == string(pipeline.ReasonClassification):
+		parts = append(parts, p.bad("would be refused: "+t.DeadLetter+": "+t.Error))
 	case t.DeadLetter != "":
 		parts = append(parts, p.bad("dead letter, "+t.DeadLetter+": "+t.Error))
 	case t.Error != "":

@@ -160,20 +160,34 @@ func (g *graph) route(r *routing.Rule, everywhere []string) {
 	for _, f := range from {
 		g.edge(f, id, "listens", "")
 	}
-	label := ""
-	if len(r.Set) > 0 {
-		var attributes []string
-		for _, a := range r.Set {
-			attributes = append(attributes, a.Name)
-		}
-		label = "set " + strings.Join(attributes, ", ")
-	}
+	label := changesLabel(r)
 	if r.Drop {
 		g.edge(id, g.policy("drop"), "delivers", label)
 	}
 	for _, sink := range r.To {
 		g.edge(id, "sink-"+sink, "delivers", label)
 	}
+}
+
+// changesLabel says what a route does to what it delivers.
+func changesLabel(r *routing.Rule) string {
+	var set, types, parts []string
+	for _, a := range r.Set {
+		set = append(set, a.Name)
+	}
+	for _, t := range r.Types {
+		types = append(types, t.Name)
+	}
+	if len(set) > 0 {
+		parts = append(parts, "set "+strings.Join(set, ", "))
+	}
+	if len(types) > 0 {
+		parts = append(parts, "types of "+strings.Join(types, ", "))
+	}
+	if r.Sample > 1 {
+		parts = append(parts, fmt.Sprintf("1 in %d", r.Sample))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // deadLetters leads from every sink to where its dead letters go. A sink of dead letters has none of its own.

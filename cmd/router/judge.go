@@ -24,9 +24,11 @@ type leg struct {
 	Sink  string
 	Route string
 	Event *envelope.Event
-	// Set are the attributes that set gave another value, nil for those that it removed.
+	// Set are the attributes that the route gave another value, nil for those that it removed.
 	Set map[string]*string
-	// Err is why the route's set cannot be applied; the event then goes to the dead letter.
+	// Types are the types that attribute_types gave.
+	Types map[string]string
+	// Err is why the route's changes cannot be applied; the event then goes to the dead letter.
 	Err error
 }
 
@@ -35,6 +37,8 @@ type ruling struct {
 	Routes  []string
 	Legs    []leg
 	Dropped bool // a route said so
+	// SampledOut are the routes that matched and whose sample leaves the event out.
+	SampledOut []string
 	// Unmatched is true where no route matched; Legs then hold the policy's sink, if it names one.
 	Unmatched bool
 }
@@ -85,39 +89,71 @@ func (j *judge) rule(from string, e *envelope.Event) ruling {
 		rule := rules[n]
 		r.Routes = append(r.Routes, rule.Name)
 		r.Dropped = r.Dropped || rule.Drop
-		copied, err := pipeline.ApplySet(rule, e)
+		made, err := pipeline.Apply(rule, e)
+		if made.SampledOut {
+			r.SampledOut = append(r.SampledOut, rule.Name)
+			continue
+		}
 		for _, sink := range rule.To {
-			k := key{sink, pipeline.SetKey(rule)}
+			k := key{sink, made.Key}
 			if !seen[k] {
 				seen[k] = true
-				r.Legs = append(r.Legs, leg{Sink: sink, Route: rule.Name, Event: copied, Set: changes(rule, e, copied), Err: err})
+				r.Legs = append(r.Legs, leg{
+					Sink: sink, Route: rule.Name, Event: made.Event, Set: changes(rule, e, made.Event), Types: typed(rule, e, made.Event), Err: err,
+				})
 			}
 		}
 	}
 	return r
 }
 
-// changes lists what set made different.
+// changes lists the values that a rule made different.
 func changes(r routing.Rule, e, copied *envelope.Event) map[string]*string {
 	if copied == nil {
 		return nil
 	}
 	var changed map[string]*string
+	names := make([]string, 0, len(r.Set)+1)
 	for _, a := range r.Set {
-		before, had := e.Get(a.Name)
-		after, has := copied.Get(a.Name)
+		names = append(names, a.Name)
+	}
+	if r.Sample > 1 {
+		names = append(names, "sampledrate")
+	}
+	for _, name := range names {
+		before, had := e.Get(name)
+		after, has := copied.Get(name)
 		if had == has && before == after {
 			continue
 		}
 		if changed == nil {
 			changed = map[string]*string{}
 		}
-		changed[a.Name] = nil
+		changed[name] = nil
 		if has {
-			changed[a.Name] = &after
+			changed[name] = &after
 		}
 	}
 	return changed
+}
+
+// typed lists the types that a rule gave, by attribute.
+func typed(r routing.Rule, e, copied *envelope.Event) map[string]string {
+	if copied == nil || copied == e {
+		return nil
+	}
+	var types map[string]string
+	for _, t := range r.Types {
+		before, after := e.FindExtension(t.Name), copied.FindExtension(t.Name)
+		if after == nil || before != nil && before.Kind == after.Kind {
+			continue
+		}
+		if types == nil {
+			types = map[string]string{}
+		}
+		types[t.Name] = routing.TypeName(after.Kind)
+	}
+	return types
 }
 
 func (j *judge) isSink(name string) bool {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/pipeline"
 )
 
 // explainedTarget is a delivery as it would go on the wire.
@@ -24,6 +25,10 @@ type explainedTarget struct {
 	Limit   int    `json:"limit,omitempty"`
 	// Set are the attributes that the delivered copy has otherwise than the event, null for a removed one.
 	Set map[string]*string `json:"set,omitempty"`
+	// Types are the types that the route gave attributes.
+	Types map[string]string `json:"types,omitempty"`
+	// DataDropped is true where the sink's dataref makes the event go without its data.
+	DataDropped bool `json:"data_dropped,omitempty"`
 	// DeadLetter is the reason for which the delivery would be refused, and Error says why.
 	DeadLetter string `json:"dead_letter,omitempty"`
 	Error      string `json:"error,omitempty"`
@@ -35,7 +40,7 @@ type explainedTarget struct {
 // previews asks sinks what they would send. Each is made once, when it is first asked, and never connected.
 type previews struct {
 	wiring *wiring
-	made   map[string]bindings.Sink
+	made   map[string]*pipeline.Sink
 	broken map[string]error
 }
 
@@ -44,17 +49,17 @@ func newPreviews(cfg *config.Config) (*previews, error) {
 	if err != nil {
 		return nil, configError(err)
 	}
-	return &previews{wiring: w, made: map[string]bindings.Sink{}, broken: map[string]error{}}, nil
+	return &previews{wiring: w, made: map[string]*pipeline.Sink{}, broken: map[string]error{}}, nil
 }
 
 func (p *previews) close(ctx context.Context) {
 	for _, s := range p.made {
-		_ = s.Close(ctx) // it was only looked at
+		_ = s.Sink.Close(ctx) // it was only looked at
 	}
 	p.wiring.close()
 }
 
-func (p *previews) sink(name string) (bindings.Sink, error) {
+func (p *previews) sink(name string) (*pipeline.Sink, error) {
 	if err := p.broken[name]; err != nil {
 		return nil, err
 	}
@@ -67,13 +72,13 @@ func (p *previews) sink(name string) (bindings.Sink, error) {
 		p.broken[name] = err
 		return nil, err
 	}
-	p.made[name] = made.Sink
-	return made.Sink, nil
+	p.made[name] = &made
+	return &made, nil
 }
 
 // of says what a sink would send.
 func (p *previews) of(l leg) explainedTarget {
-	t := explainedTarget{Sink: l.Sink, Route: l.Route, Set: l.Set}
+	t := explainedTarget{Sink: l.Sink, Route: l.Route, Set: l.Set, Types: l.Types}
 	if l.Err != nil {
 		t.refused(l.Err)
 		return t
@@ -83,11 +88,24 @@ func (p *previews) of(l leg) explainedTarget {
 		t.Error, t.broken = err.Error(), err
 		return t
 	}
-	previewer, ok := sink.(bindings.Previewer)
+	e := l.Event
+	if sink.DataRef == pipeline.DropData {
+		e, t.DataDropped = pipeline.WithoutData(e)
+	}
+	if err := sink.Accepts.Check(e); err != nil {
+		t.refused(err)
+		return t
+	}
+	previewer, ok := sink.Sink.(bindings.Previewer)
 	if !ok {
 		return t
 	}
-	wire, err := previewer.Preview(l.Event)
+	wire, err := previewer.Preview(e)
+	if sink.DataRef == pipeline.DropTooLarge && pipeline.TooLarge(err) {
+		if e, t.DataDropped = pipeline.WithoutData(e); t.DataDropped {
+			wire, err = previewer.Preview(e)
+		}
+	}
 	t.Mode, t.Address, t.Key, t.Bytes, t.Limit = wire.Mode, wire.Address, wire.Key, wire.Bytes, wire.Limit
 	if err != nil {
 		t.refused(err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/eventrouter/router/internal/admin"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/pipeline"
 )
 
 // settleTime is how long a file must be left alone before it is read again: editors and ConfigMaps change several
@@ -175,7 +176,7 @@ func needsRestart(now, before *config.Config) error {
 	return fmt.Errorf("a change of %s needs a restart", strings.Join(changed, ", "))
 }
 
-// sameRoutes reports whether two configurations route alike.
+// sameRoutes reports whether two configurations route alike. Where in the files their rules stand does not matter.
 func sameRoutes(a, b *config.Config) bool {
 	if a.Unmatched != b.Unmatched || len(a.Rules) != len(b.Rules) {
 		return false
@@ -184,13 +185,8 @@ func sameRoutes(a, b *config.Config) bool {
 		x, y := a.Rules[i], b.Rules[i]
 		if x.Name != y.Name || x.When.String() != y.When.String() || x.Stop != y.Stop || x.Drop != y.Drop ||
 			!reflect.DeepEqual(x.From, y.From) || !reflect.DeepEqual(x.To, y.To) || x.RewriteSource != y.RewriteSource ||
-			len(x.Set) != len(y.Set) {
+			pipeline.SetKey(x) != pipeline.SetKey(y) {
 			return false
-		}
-		for j := range x.Set {
-			if x.Set[j].Name != y.Set[j].Name || x.Set[j].Template != y.Set[j].Template || x.Set[j].Remove != y.Set[j].Remove {
-				return false
-			}
 		}
 	}
 	return true

@@ -174,7 +174,7 @@ func (j *judge) test(t *config.Test, number int, sample config.Sample) testResul
 	}
 	for _, l := range r.Legs {
 		if l.Err != nil && t.DeadLetter != string(refusal(l.Err)) {
-			res.fail(fmt.Sprintf("route %s, sink %s", l.Route, l.Sink), "the set to apply", l.Err.Error())
+			res.fail(fmt.Sprintf("route %s, sink %s", l.Route, l.Sink), "its changes to apply", l.Err.Error())
 		}
 	}
 	if len(t.Expect) > 0 {
@@ -187,6 +187,9 @@ func (j *judge) test(t *config.Test, number int, sample config.Sample) testResul
 	if !res.OK {
 		for _, v := range j.table.Explain(j.source(t.From), sample.Event) {
 			res.Explanation = append(res.Explanation, verdictLines(v, j.table.Rules(), sample.Event)...)
+			if slices.Contains(r.SampledOut, v.Name) {
+				res.Explanation = append(res.Explanation, fmt.Sprintf("  sampled out (1 in %d)", j.table.Rules()[v.Rule].Sample))
+			}
 		}
 	}
 	return res

@@ -93,7 +93,7 @@ func TestSetThatCannotBeApplied(t *testing.T) {
 	if r.code != exitFailed {
 		t.Errorf("exit %d", r.code)
 	}
-	wants(t, r, "route paid, sink bus  expected the set to apply", "time")
+	wants(t, r, "route paid, sink bus  expected its changes to apply", "time")
 }
 
 // TestRendersOfASinkThatCannotBeMade holds that what the environment lacks is told apart from a test that fails.

@@ -198,6 +198,12 @@ func (w *wiring) sink(name string) (pipeline.Sink, error) {
 		Retry:       pipeline.Retry{Initial: retry.Initial, Max: retry.Max, For: retry.For, Attempts: retry.Attempts},
 		DeadLetter:  policy(dead),
 		Expired:     map[string]pipeline.Expired{"drop": pipeline.DropExpired, "dead_letter": pipeline.LetterExpired}[c.Expired],
+		DataRef: map[string]pipeline.DataRef{
+			"drop_data": pipeline.DropData, "drop_data_when_too_large": pipeline.DropTooLarge,
+		}[c.DataRef],
+	}
+	if c.Accepts != nil {
+		p.Accepts = &pipeline.Accepts{Levels: c.Accepts.DataClassification, Regulations: c.Accepts.DataRegulation}
 	}
 	var err error
 	f, _ := format.ByName(c.Format) // Load has reported unknown names

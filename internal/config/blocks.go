@@ -26,7 +26,7 @@ type Source struct {
 	// Wrap makes an event of a message that is not a CloudEvent: attributes and the templates of their values. Type
 	// and source are required; id is the message's position by default. Absent, such a message is malformed.
 	Wrap map[string]string `yaml:"wrap,omitempty"`
-	// Adapters are the foreign formats to recognise: sns, eventbridge, s3.
+	// Adapters are the foreign formats to recognise where a message is not a CloudEvent, before wrap: sns, eventbridge, s3.
 	Adapters []string `yaml:"adapters,omitempty"`
 	// Isolation is shared: the slowest sink sets the pace once the window is full. A cursor per sink is not built yet.
 	Isolation string `yaml:"isolation,omitempty"`
@@ -81,6 +81,21 @@ type Sink struct {
 	// Expired is what becomes of an event whose expirytime has passed, looked at before every attempt: deliver (default),
 	// drop or dead_letter.
 	Expired string `yaml:"expired,omitempty"`
+	// DataRef is what becomes of the data of an event whose dataref says where the same data is: forward (default), drop_data,
+	// or drop_data_when_too_large, which sends the event without it only where it is refused for its size. Data is never
+	// fetched.
+	DataRef string `yaml:"dataref,omitempty"`
+	// Accepts is which classified data may go here; absent, the dataclassification extension is not looked at.
+	Accepts *Accepts `yaml:"accepts,omitempty"`
+}
+
+// Accepts is which classified data may go to a sink. What it does not list is refused for good, dead letters included; an
+// event without dataclassification passes.
+type Accepts struct {
+	// DataClassification are the levels, such as public and internal; [] is none.
+	DataClassification []string `yaml:"dataclassification,omitempty"`
+	// DataRegulation are the regulations that may apply to the data, such as gdpr; absent, none.
+	DataRegulation []string `yaml:"dataregulation,omitempty"`
 }
 
 // Batch bounds how many events one send takes.

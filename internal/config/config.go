@@ -113,6 +113,12 @@ type Route struct {
 	Set routing.Value `yaml:"set,omitempty"`
 	// RewriteSource allows set to change the source attribute.
 	RewriteSource bool `yaml:"rewrite_source,omitempty"`
+	// AttributeTypes are the types of extensions that came from a carrier of strings, such as HTTP headers, by name:
+	// Boolean, Integer, String, Binary, URI, URI-reference or Timestamp. A typed format then writes them typed.
+	AttributeTypes map[string]string `yaml:"attribute_types,omitempty"`
+	// Sample delivers one in so many of the matching events, chosen by source and id, and multiplies the sampledrate of
+	// what it delivers; absent, all of them.
+	Sample int `yaml:"sample,omitempty"`
 }
 
 // Test is events with what must become of each of them.
@@ -140,7 +146,7 @@ type Test struct {
 	// these with its value as one text, such as "subject acme.paid".
 	Renders routing.Value `yaml:"renders,omitempty"`
 	// DeadLetter is the reason for which the event, or a delivery of it, must be refused: bad_address, bad_set,
-	// too_large, unencodable or unmatched.
+	// classification, too_large, unencodable or unmatched.
 	DeadLetter string `yaml:"dead_letter,omitempty"`
 
 	// Pos is where the test stands.

@@ -29,7 +29,7 @@ var expectationKeys = []string{"goes_to", "routes", "set", "renders", "dead_lett
 
 // refusals are the reasons for a dead letter that can be told without sending anything.
 var refusals = []string{
-	string(bindings.ReasonAddress), string(bindings.ReasonTransform), string(bindings.ReasonTooLarge),
+	string(bindings.ReasonAddress), string(bindings.ReasonTransform), "classification", string(bindings.ReasonTooLarge),
 	string(bindings.ReasonUnencodable), string(bindings.ReasonUnmatched),
 }
 

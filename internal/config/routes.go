@@ -37,6 +37,8 @@ func (l *loader) routes(c *Config) {
 		}
 		l.destination(c, &rule, at, sinks)
 		rule.Set = l.assignments(r, at.get("set"))
+		rule.Types = l.types(at.get("attribute_types"))
+		rule.Sample = l.sample(r, &rule, at.get("sample"))
 		if when := at.get("when"); when != nil && !when.broken() {
 			condition, found := routing.ParseWhen(r.When)
 			l.routing(when, found)

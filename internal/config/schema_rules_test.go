@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/invopop/jsonschema"
 )
@@ -11,7 +13,7 @@ type schema = jsonschema.Schema
 
 // schemaChoices are the keys that take one of a few words. The lists of this package are those that Load checks.
 var schemaChoices = map[string][]string{
-	"Sink.mode": modes, "Sink.format": encodings, "Sink.expired": expiries, "Sink.order_by": orders, "Log.level": levels, "Log.format": formats,
+	"Sink.mode": modes, "Sink.format": encodings, "Sink.expired": expiries, "Sink.dataref": dataRefs, "Sink.order_by": orders, "Log.level": levels, "Log.format": formats,
 	"Source.isolation":                  {"shared"}, // sink is not built yet
 	"KafkaSourceConfig.start":           {"earliest", "latest"},
 	"KafkaSinkConfig.compression":       {"snappy", "lz4", "zstd", "gzip", "none"},
@@ -33,12 +35,12 @@ var schemaRequired = map[string][]string{
 	"KafkaSourceConfig": {"brokers", "group"}, "KafkaSinkConfig": {"brokers", "topic"},
 	"NatsSourceConfig": {"url"}, "NatsSinkConfig": {"url", "subject"}, "SqsSourceConfig": {"queue"},
 	"SqsSinkConfig": {"queue"}, "HttpSourceConfig": {"listen"}, "HttpSinkConfig": {"url"}, "Route": {"to"},
-	"KafkaSASL": {"mechanism", "username", "password"}, "HttpBasic": {"username", "password"},
+	"Accepts": {"dataclassification"}, "KafkaSASL": {"mechanism", "username", "password"}, "HttpBasic": {"username", "password"},
 }
 
 // schemaPositive are the numbers that, where they are stated, are more than 0.
 var schemaPositive = []string{
-	"Sink.concurrency", "Batch.events", "Window.events", "Limits.attributes", "Retry.attempts",
+	"Sink.concurrency", "Batch.events", "Window.events", "Limits.attributes", "Retry.attempts", "Route.sample",
 }
 
 const attributeName = "^[a-z0-9]+$"
@@ -92,12 +94,37 @@ func refineRoute(s *schema) {
 		set.Properties.Set(name, text())
 	}
 	replace(route, "set", set)
+	types := &schema{AnyOf: []*schema{{Enum: words(attributeTypes())}, {Type: "string", Pattern: typePattern()}}}
+	replace(route, "attribute_types", &schema{
+		Type: "object", MinProperties: &least, AdditionalProperties: types,
+		PropertyNames: &schema{Pattern: attributeName, Not: &schema{Enum: words(coreAttributes)}},
+	})
 	setsSource, rewrites := object(), object()
 	setsSource.Properties.Set("set", &schema{Type: "object", Required: []string{"source"}})
 	setsSource.Required = []string{"set"}
 	rewrites.Properties.Set("rewrite_source", &schema{Const: true})
 	rewrites.Required = []string{"rewrite_source"}
 	route.If, route.Then = setsSource, rewrites
+}
+
+// coreAttributes have types of their own.
+var coreAttributes = append([]string{"data"}, textAttributes...)
+
+// typePattern is what stands for a type in any case, or a variable in its place.
+func typePattern() string {
+	var any strings.Builder
+	for _, name := range attributeTypes() {
+		any.WriteString("|^")
+		for _, r := range name {
+			if lower, upper := unicode.ToLower(r), unicode.ToUpper(r); lower != upper {
+				any.WriteString("[" + string(upper) + string(lower) + "]")
+			} else {
+				any.WriteRune(r)
+			}
+		}
+		any.WriteString("$")
+	}
+	return variable + any.String()
 }
 
 // assignments are attributes with their values, or null.

@@ -27,6 +27,7 @@ var reserved = []string{wordDrop, wordHold, wordReject, wordDeadLetter}
 var (
 	modes      = []string{"binary", "structured", "batch"}
 	expiries   = []string{"deliver", "drop", "dead_letter"}
+	dataRefs   = []string{"forward", "drop_data", "drop_data_when_too_large"}
 	encodings  = []string{"json", "protobuf", "xml", "avro"}
 	orders     = []string{"key", "partition", "subject", "source", "partitionkey", "none"}
 	isolations = []string{"shared", "sink"}
@@ -96,9 +97,6 @@ func (l *loader) source(s *Source, name string, n *node) {
 	for i, a := range s.Adapters {
 		l.choice(n.get("adapters").items[i], a, adapters)
 	}
-	if k := s.Kind(); len(s.Adapters) > 0 && k != "sqs" && k != "" {
-		l.add(n.get("adapters"), "adapters are built for sqs sources only; use wrap, or remove the key")
-	}
 	l.choice(n.get("isolation"), s.Isolation, isolations)
 	if s.Isolation == "sink" {
 		l.add(n.get("isolation"), "isolation: sink is not built yet; write shared, or remove the key")
@@ -117,6 +115,8 @@ func (l *loader) sink(s *Sink, name string, n *node) {
 	l.format(s, n.get("format"))
 	l.choice(n.get("order_by"), s.OrderBy, orders)
 	l.choice(n.get("expired"), s.Expired, expiries)
+	l.choice(n.get("dataref"), s.DataRef, dataRefs)
+	l.accepts(n.get("accepts"))
 	l.positive(n.get("concurrency"), int64(s.Concurrency))
 	l.positive(n.at("batch", "events"), int64(s.Batch.Events))
 	l.positive(n.at("batch", "bytes"), int64(s.Batch.Bytes))

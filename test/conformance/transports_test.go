@@ -188,6 +188,7 @@ type target struct {
 	form form
 	sink bindings.Sink
 	take func(n int) []message // the next n messages; a batch is one
+	sdk  *sdkReader
 }
 
 // sink makes a sink of that form and its reader.
