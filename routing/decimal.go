@@ -1,6 +1,9 @@
 package routing
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // decimal is a number kept as the digits it was written with, so that comparing two of them is exact for any number
 // of digits and allocates nothing. Its value is 0.DIGITS × 10^exp, with the sign; zero has no digits.
@@ -91,6 +94,15 @@ func (d decimal) normal(exp int) decimal {
 		return decimal{}
 	}
 	return d
+}
+
+// appendCanonical appends a form that two numbers share exactly if they are equal.
+func (d decimal) appendCanonical(dst []byte) []byte {
+	if d.sign() < 0 {
+		dst = append(dst, '-')
+	}
+	dst = append(append(dst, d.whole...), d.frac...)
+	return strconv.AppendInt(append(dst, 'e'), int64(d.exp), 10)
 }
 
 // compare returns -1, 0 or 1 as d is less than, equal to or greater than other.

@@ -39,14 +39,23 @@ type hashEntry struct {
 }
 
 func newHashIndex(entries []hashEntry) *hashIndex {
+	h := newSumIndex(entries)
+	h.keys = make([]hashKey, len(entries))
+	for i := range entries {
+		h.keys[i] = entries[i].hashKey
+	}
+	return h
+}
+
+// newSumIndex makes an index without keys, for walkSum.
+func newSumIndex(entries []hashEntry) *hashIndex {
 	size := 1
 	for size < 2*len(entries) {
 		size *= 2
 	}
-	h := &hashIndex{mask: uint64(size - 1), buckets: make([]bucket, size), keys: make([]hashKey, len(entries))}
+	h := &hashIndex{mask: uint64(size - 1), buckets: make([]bucket, size)}
 	for i := range entries {
 		e := &entries[i]
-		h.keys[i] = e.hashKey
 		at := e.sum & h.mask
 		for h.buckets[at].key != 0 {
 			at = (at + 1) & h.mask
@@ -73,6 +82,20 @@ func (h *hashIndex) walk(text string, slot int32, sum uint64, s *Scratch) {
 		}
 		if b.tag == tag && s.tryKey(&h.keys[b.key-1], b.postings, text, slot) {
 			return
+		}
+	}
+}
+
+// walkSum tries the postings of whatever has a hash.
+func (h *hashIndex) walkSum(sum uint64, s *Scratch) {
+	tag := uint32(sum >> 32)
+	for at := sum & h.mask; ; at = (at + 1) & h.mask {
+		b := &h.buckets[at]
+		if b.key == 0 {
+			return
+		}
+		if b.tag == tag {
+			s.tryAll(b.postings)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 // the access does not say is checked for each candidate (Scratch.try). Whatever is in the index only decides how much
 // there is to check, never what matches.
 
-// posting leads from a key of the index to an entry. It holds what refuses most candidates without touching them.
+// posting leads from a key of the index to an entry, or to a switch. It holds what refuses most candidates without touching them.
 type posting struct {
 	entry int32
 	// from is the only source of the rule, or fromAny, or fromList.
@@ -23,6 +23,8 @@ type posting struct {
 
 // slotIndex is what an event's value of one attribute is looked up in.
 type slotIndex struct {
+	// any says that there is anything below.
+	any bool
 	// lengths has a bit for every length of the exact values, the last one for all that are longer: most values of
 	// an attribute that is seldom asked for are passed over without hashing them.
 	lengths uint64
@@ -36,9 +38,15 @@ const maxLength = 63
 
 // index is the immutable index of a table.
 type index struct {
-	seed     maphash.Seed
-	slots    []slotIndex
-	hash     *hashIndex
+	seed  maphash.Seed
+	slots []slotIndex
+	hash  *hashIndex
+	// paired finds the postings of pairs.
+	pairs  []slotPair
+	paired *hashIndex
+	// switched finds the postings behind the switches.
+	switches []dataSwitch
+	switched *hashIndex
 	postings []posting
 	// scan are the entries without any access that listen to every source; scanFrom those that listen to some.
 	scan      span
@@ -48,6 +56,8 @@ type index struct {
 	longestFold int
 }
 
+const noPair = -1
+
 // indexer builds an index in three steps: count how many predicates share each key, choose for every rule the keys
 // with the fewest, and lay out the postings by key.
 type indexer struct {
@@ -56,6 +66,8 @@ type indexer struct {
 	keys  *keyTable
 	// fans says how many predicates share each key.
 	fans []int32
+	// pairOf is the key of each rule's pair, or noPair.
+	pairOf []int32
 	// posts are the postings in the order of the rules, owners their keys.
 	posts  []posting
 	owners []int32
@@ -73,18 +85,31 @@ func newIndexer(t *Table, l *lowerer) *indexer {
 	t.preds, t.entries = make([]pred, 0, n+n/2), make([]entry, 0, n)
 	return &indexer{
 		table: t, lower: l, keys: newKeyTable(t.index.seed, 2*n), fans: make([]int32, 0, 2*n),
-		posts: make([]posting, 0, n), owners: make([]int32, 0, n),
+		posts: make([]posting, 0, n), owners: make([]int32, 0, n), pairOf: make([]int32, 0, n),
 		found: make([]cover, 0, 2*n), ends: make([]int32, 0, 2*n), arena: make([]int32, 0, 2*n),
 	}
 }
 
 // id numbers a key.
-func (x *indexer) id(k key) int32 {
-	id, added := x.keys.id(k)
+func (x *indexer) id(k key) int32 { return x.number(k, x.keys.sum(k)) }
+
+// number numbers a key whose hash is known.
+func (x *indexer) number(k key, sum uint64) int32 {
+	id, added := x.keys.id(k, sum)
 	if added {
 		x.fans = append(x.fans, 0)
 	}
 	return id
+}
+
+// countRule counts what could become the access of a rule: its pair, or any of its predicates.
+func (x *indexer) countRule(preds []pred) {
+	id, ok := x.pair(preds)
+	if !ok {
+		id = noPair
+		x.count(preds)
+	}
+	x.pairOf = append(x.pairOf, id)
 }
 
 // count adds the keys of all predicates that could become an access.
@@ -278,9 +303,14 @@ func (x *indexer) choose(parts []pred) (best int, c cover, fanout int) {
 
 // rule adds one rule to the index.
 func (x *indexer) rule(n int32, preds []pred) {
-	at, c, _ := x.choose(preds)
 	origin := &x.table.from[n]
 	post := posting{from: origin.only, guard: -1}
+	if id := x.pairOf[n]; id != noPair {
+		post.entry = x.table.add(n, preds, -1)
+		x.post(id, post)
+		return
+	}
+	at, c, _ := x.choose(preds)
 	if at < 0 {
 		post.entry = x.table.add(n, preds, -1)
 		x.scan(post, origin)

@@ -13,9 +13,10 @@ const (
 	byExists
 	byScan
 	byScanFrom
+	byPair
 )
 
-// key is one way into the index.
+// key is one way into the index. Of a pair, slot is its number in the index, and only the hash knows the values.
 type key struct {
 	kind keyKind
 	slot int32
@@ -36,12 +37,14 @@ func newKeyTable(seed maphash.Seed, size int) *keyTable {
 	return k
 }
 
-// id returns the number of a key, and whether it was new.
-func (t *keyTable) id(k key) (id int32, added bool) {
+// sum returns the hash of a key that is no pair.
+func (t *keyTable) sum(k key) uint64 { return spread(hashText(t.seed, k.text), k.mark()) }
+
+// id returns the number of a key with its hash, and whether it was new.
+func (t *keyTable) id(k key, sum uint64) (id int32, added bool) {
 	if 2*len(t.keys) >= len(t.table) {
 		t.grow(2 * len(t.table))
 	}
-	sum := spread(hashText(t.seed, k.text), k.mark())
 	at := sum & uint64(len(t.table)-1)
 	for ; t.table[at] != 0; at = (at + 1) & uint64(len(t.table)-1) {
 		if id := t.table[at] - 1; t.sums[id] == sum && t.keys[id] == k {

@@ -11,23 +11,27 @@ func (t *Table) build() {
 	}
 	t.index.seed = maphash.MakeSeed()
 	x := newIndexer(t, l)
+	x.choosePairs(conditions)
 	for _, preds := range conditions {
-		x.count(preds)
+		x.countRule(preds)
 	}
 	t.index.slots = make([]slotIndex, len(l.attrNames))
 	for i, preds := range conditions {
 		x.rule(int32(i), preds)
 	}
-	x.layout()
 	t.attrNames, t.attrs, t.paths = l.attrNames, l.attrs, l.pathList
+	x.layout()
 	t.markUsed(conditions)
 }
 
 // layout sorts the postings by key and builds the structures that find them.
 func (x *indexer) layout() {
-	spans := x.sortPostings()
 	ix := &x.table.index
+	var spans []span
+	ix.postings, spans = sortPostings(x.posts, x.owners, len(x.keys.keys))
+	x.addSwitches(spans)
 	ix.scanFrom = make([]span, len(x.table.sourceIDs))
+	var paired []hashEntry
 	hashed := make([]hashEntry, 0, len(x.keys.keys))
 	affixes := map[key][]radixKey{}
 	for id, k := range x.keys.keys {
@@ -36,6 +40,8 @@ func (x *indexer) layout() {
 			continue
 		}
 		switch k.kind {
+		case byPair:
+			paired = append(paired, hashEntry{hashKey{}, x.keys.sums[id], s})
 		case byScan:
 			ix.scan = s
 		case byScanFrom:
@@ -54,17 +60,21 @@ func (x *indexer) layout() {
 			hashed = append(hashed, hashEntry{hashKey{k.text, foldSlot(k.slot)}, x.keys.sums[id], s})
 		}
 	}
-	ix.hash = newHashIndex(hashed)
+	ix.hash, ix.paired = newHashIndex(hashed), newSumIndex(paired)
 	for of, keys := range affixes {
 		at := &ix.slots[of.slot]
 		at.affixes = append(at.affixes, newRadixes(keys, of.kind == bySuffix)...)
 	}
+	for i := range ix.slots {
+		at := &ix.slots[i]
+		at.any = at.lengths != 0 || at.fold || len(at.affixes) > 0 || at.exists.from < at.exists.to
+	}
 }
 
-// sortPostings lays out the postings by key, those of one key in the order of the rules.
-func (x *indexer) sortPostings() []span {
-	spans := make([]span, len(x.keys.keys))
-	for _, id := range x.owners {
+// sortPostings lays out postings by the keys that own them, those of one key in the order of the rules.
+func sortPostings(posts []posting, owners []int32, keys int) (sorted []posting, spans []span) {
+	spans = make([]span, keys)
+	for _, id := range owners {
 		spans[id].to++
 	}
 	next := int32(0)
@@ -73,13 +83,12 @@ func (x *indexer) sortPostings() []span {
 		spans[id] = span{next, next}
 		next += n
 	}
-	sorted := make([]posting, len(x.posts))
-	for i, id := range x.owners {
-		sorted[spans[id].to] = x.posts[i]
+	sorted = make([]posting, len(posts))
+	for i, id := range owners {
+		sorted[spans[id].to] = posts[i]
 		spans[id].to++
 	}
-	x.table.index.postings = sorted
-	return spans
+	return sorted, spans
 }
 
 // markUsed notes which core attributes any rule asks for.

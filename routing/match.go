@@ -19,6 +19,7 @@ func (t *Table) Match(s *Scratch, source int, e *envelope.Event) []int32 {
 	if ix.scansFrom {
 		s.tryScanFrom()
 	}
+	s.lookUpPairs(ix)
 	for _, slot := range s.present {
 		s.lookUp(slot, &ix.slots[slot])
 	}
@@ -26,48 +27,47 @@ func (t *Table) Match(s *Scratch, source int, e *envelope.Event) []int32 {
 	return s.matched
 }
 
-// load copies the attributes of the event that any rule asks for into their slots.
+// load copies the attributes of the event that any rule asks for into their slots. An empty core attribute is absent.
 func (s *Scratch) load() {
 	e, used := s.event, s.table.coreUsed
-	for slot := int32(0); used != 0; slot, used = slot+1, used>>1 {
-		if used&1 == 0 {
-			continue
-		}
-		if text := coreText(e, slot); text != "" {
-			s.put(slot, text)
+	if used&(1<<2) != 0 && e.Type != "" {
+		s.put(2, e.Type)
+	}
+	if used&(1<<1) != 0 && e.Source != "" {
+		s.put(1, e.Source)
+	}
+	if used&(1<<3) != 0 && e.Subject != "" {
+		s.put(3, e.Subject)
+	}
+	if used&^(1<<1|1<<2|1<<3) != 0 {
+		s.loadSeldom(used)
+	}
+	if len(s.table.attrNames) > len(coreSlots) {
+		s.loadExtensions()
+	}
+}
+
+// loadSeldom loads the core attributes that few rules ask for.
+func (s *Scratch) loadSeldom(used uint32) {
+	e := s.event
+	texts := [len(coreSlots)]string{
+		0: e.ID, 4: e.Time, 5: e.DataContentType, 6: e.DataSchema, 7: envelope.SpecVersion,
+	}
+	for slot, text := range texts {
+		if used&(1<<slot) != 0 && text != "" {
+			s.put(int32(slot), text)
 		}
 	}
-	if len(s.table.attrNames) == len(coreSlots) {
-		return
-	}
-	for i := range e.NumExtensions() {
-		a := e.Extension(i)
+}
+
+func (s *Scratch) loadExtensions() {
+	for i := range s.event.NumExtensions() {
+		a := s.event.Extension(i)
 		slot, ok := s.table.extension(a.Name)
 		if ok && s.attrs[slot].stamp != s.now { // the first of a name counts, as in Event.Get
 			s.put(slot, a.Value)
 		}
 	}
-}
-
-// coreText returns the attribute of a slot of coreSlots; empty means absent.
-func coreText(e *envelope.Event, slot int32) string {
-	switch slot {
-	case 0:
-		return e.ID
-	case 1:
-		return e.Source
-	case 2:
-		return e.Type
-	case 3:
-		return e.Subject
-	case 4:
-		return e.Time
-	case 5:
-		return e.DataContentType
-	case 6:
-		return e.DataSchema
-	}
-	return envelope.SpecVersion
 }
 
 // fewNames is up to where comparing names one by one is quicker than a map.
@@ -89,8 +89,11 @@ func (t *Table) extension(name string) (int32, bool) {
 
 // put fills a slot.
 func (s *Scratch) put(slot int32, text string) {
-	s.attrs[slot] = slotValue{stamp: s.now, text: text}
-	s.present = append(s.present, slot)
+	v := &s.attrs[slot]
+	v.stamp, v.sum, v.text = s.now, 0, text
+	if s.table.index.slots[slot].any {
+		s.present = append(s.present, slot)
+	}
 }
 
 // lookUp tries what the index has for the event's value of one attribute.
@@ -173,8 +176,13 @@ func (s *Scratch) refuses(p *posting) bool {
 	return p.from >= 0 && p.from != s.source && s.source != AnySource
 }
 
-// try checks what an entry leaves open, and puts it off if the payload has to be read for it.
+// try checks what an entry leaves open, and puts it off if the payload has to be read for it. A negative number is a
+// switch.
 func (s *Scratch) try(n int32) {
+	if n < 0 {
+		s.deferred = append(s.deferred, n)
+		return
+	}
 	t := s.table
 	e := &t.entries[n]
 	if e.rule > s.limit || !s.holdsAll(t.preds[e.first:e.lazy]) {
@@ -207,19 +215,11 @@ func (s *Scratch) accept(rule int32) {
 	}
 }
 
-// finish tries the entries that read the payload in the order of their rules, sorts the result and applies stop.
+// finish tries what was put off, sorts the result and applies stop.
 func (s *Scratch) finish() {
 	t := s.table
 	if len(s.deferred) > 0 {
-		slices.SortFunc(s.deferred, func(a, b int32) int {
-			return cmpInt(int(t.entries[a].rule), int(t.entries[b].rule))
-		})
-		for _, n := range s.deferred {
-			e := &t.entries[n]
-			if e.rule <= s.limit && s.seen[e.rule] != s.now && s.holdsAll(t.preds[e.lazy:e.end]) {
-				s.accept(e.rule)
-			}
-		}
+		s.finishDeferred()
 	}
 	if len(s.matched) > 1 {
 		slices.Sort(s.matched)

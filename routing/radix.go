@@ -104,18 +104,21 @@ func (r *radix) wideChild(n *radixNode, c byte) *radixNode {
 	return &r.nodes[n.children+less]
 }
 
-// walk tries the postings of every key that text begins with, or ends with in a suffix radix.
+// walk tries the postings of every key that text begins with, or ends with in a suffix radix. The head is looked up
+// before what is common is compared, because that refuses more.
 func (r *radix) walk(text string, s *Scratch) {
 	rest := len(text) - len(r.common) - r.width
-	switch {
-	case rest < 0:
-	case r.suffix:
-		if strings.HasSuffix(text, r.common) {
-			r.walkSuffix(text[:rest], r.start(headBytes(text[rest:], r.width)), s)
+	if rest < 0 {
+		return
+	}
+	if r.suffix {
+		if n := r.start(headBytes(text[rest:], r.width)); n != nil && strings.HasSuffix(text, r.common) {
+			r.walkSuffix(text[:rest], n, s)
 		}
-	case strings.HasPrefix(text, r.common):
-		text = text[len(r.common):]
-		r.walkPrefix(text[r.width:], r.start(headBytes(text, r.width)), s)
+		return
+	}
+	if n := r.start(headBytes(text[len(r.common):], r.width)); n != nil && strings.HasPrefix(text, r.common) {
+		r.walkPrefix(text[len(r.common)+r.width:], n, s)
 	}
 }
 

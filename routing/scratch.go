@@ -6,7 +6,7 @@ import (
 	"github.com/eventrouter/router/envelope"
 )
 
-// coreSlots are the attributes with fixed slots, in the order in which Scratch.load fills them.
+// coreSlots are the attributes with fixed slots, which Scratch.load knows by number.
 var coreSlots = [...]string{
 	"id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "specversion",
 }
@@ -21,7 +21,7 @@ type Scratch struct {
 	attrs []slotValue
 	data  []dataValue
 	seen  []uint32
-	// present are the slots that the event fills.
+	// present are the slots that the event fills and that the index has anything for.
 	present []int32
 	folded  []byte
 	// limit is the lowest rule with stop that matched so far: no rule behind it can match any more.

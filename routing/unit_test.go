@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/eventrouter/router/envelope"
 )
 
 func TestSuggest(t *testing.T) {
@@ -232,5 +234,30 @@ func TestHashIndexWithEqualTags(t *testing.T) {
 	}
 	if got := table.Match(table.NewScratch(), AnySource, e); !slices.Equal(got, []int32{1}) {
 		t.Errorf("got %v, want [1]", got)
+	}
+}
+
+// Two pairs of values may share a hash: their rules still compare both values.
+func TestPairsWithEqualHashes(t *testing.T) {
+	table := compile(t, []Rule{
+		{Name: "a", When: condition(t, "{ type: a, source: /1 }")}, {Name: "b", When: condition(t, "{ type: b, source: /2 }")},
+	})
+	h := table.index.paired
+	if h.keys != nil || len(table.index.pairs) != 1 {
+		t.Fatalf("%d pairs, want 1", len(table.index.pairs))
+	}
+	for i := range h.buckets { // whatever is found leads to both rules
+		if h.buckets[i].key != 0 {
+			h.buckets[i].postings = span{0, 2}
+		}
+	}
+	s := table.NewScratch()
+	if got := table.Match(s, AnySource, event("type=b", "source=/2")); !slices.Equal(got, []int32{1}) {
+		t.Errorf("got %v, want [1]", got)
+	}
+	for _, e := range []*envelope.Event{event("type=a", "source=/2"), event("type=b", "source=/1"), event("type=c")} {
+		if got := table.Match(s, AnySource, e); len(got) > 0 {
+			t.Errorf("%s %s: got %v, want none", e.Type, e.Source, got)
+		}
 	}
 }
