@@ -16,15 +16,16 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonMalformed   Reason = "malformed"   // the message is not a CloudEvent
-	ReasonUnmatched   Reason = "unmatched"   // no route matched and the policy says dead_letter or reject
-	ReasonRejected    Reason = "rejected"    // the target refused the event
-	ReasonTooLarge    Reason = "too_large"   // the event is larger than the target takes
-	ReasonUnencodable Reason = "unencodable" // the target's binding cannot carry the event
-	ReasonAddress     Reason = "bad_address" // a subject, topic, key or path could not be rendered for the event
-	ReasonTransform   Reason = "bad_set"     // a route's set could not be applied
-	ReasonExhausted   Reason = "exhausted"   // retries ran out
-	ReasonExpired     Reason = "expired"     // the event's expirytime had passed
+	ReasonMalformed      Reason = "malformed"      // the message is not a CloudEvent
+	ReasonUnmatched      Reason = "unmatched"      // no route matched and the policy says dead_letter or reject
+	ReasonRejected       Reason = "rejected"       // the target refused the event
+	ReasonTooLarge       Reason = "too_large"      // the event is larger than the target takes
+	ReasonUnencodable    Reason = "unencodable"    // the target's binding cannot carry the event
+	ReasonAddress        Reason = "bad_address"    // a subject, topic, key or path could not be rendered for the event
+	ReasonTransform      Reason = "bad_set"        // a route's set, attribute_types or sample could not be applied
+	ReasonClassification Reason = "classification" // the sink does not accept data that is classified like this
+	ReasonExhausted      Reason = "exhausted"      // retries ran out
+	ReasonExpired        Reason = "expired"        // the event's expirytime had passed
 )
 
 // PermanentError is a failure that no repetition can mend.

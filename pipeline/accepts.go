@@ -9,9 +9,6 @@ import (
 	"github.com/eventrouter/router/envelope"
 )
 
-// ReasonClassification is the reason of a dead letter whose data a sink may not be given.
-const ReasonClassification bindings.Reason = "classification"
-
 // Accepts says which classified data a sink may be given. It is a sink's own choice: the dataclassification extension
 // binds nobody who did not ask for it.
 type Accepts struct {
@@ -47,5 +44,5 @@ func (a *Accepts) Check(e *envelope.Event) error {
 }
 
 func notAccepted(attribute, value string) error {
-	return bindings.Permanent(ReasonClassification, "", fmt.Errorf("the sink does not accept %s %q", attribute, value))
+	return bindings.Permanent(bindings.ReasonClassification, "", fmt.Errorf("the sink does not accept %s %q", attribute, value))
 }

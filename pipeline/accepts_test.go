@@ -6,8 +6,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/bindings/bindingtest"
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/routing"
 )
 
 func classified(id, level, regulation string) *envelope.Event {
@@ -38,7 +40,7 @@ func TestAcceptsCheck(t *testing.T) {
 		{"public", "gdpr;hipaa", `dataregulation "gdpr;hipaa"`},
 	} {
 		err := a.Check(classified("1", c.level, c.regulation))
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || reasonOf(err) != ReasonClassification) {
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || reasonOf(err) != bindings.ReasonClassification) {
 			t.Errorf("%q, %q: %v, want %q", c.level, c.regulation, err, c.want)
 		}
 	}
@@ -113,7 +115,7 @@ func TestHTTPSenderIsToldOfAClassification(t *testing.T) {
 		if err := r.run(time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		if out := r.source.Outcomes(); len(out) != 1 || reasonOf(out[0].Err) != ReasonClassification {
+		if out := r.source.Outcomes(); len(out) != 1 || reasonOf(out[0].Err) != bindings.ReasonClassification {
 			t.Errorf("outcomes %v", out)
 		}
 		if s := r.p.Ledger().Sinks[0]; s.Returned != 1 {
@@ -146,6 +148,31 @@ func TestDeadLettersAreGated(t *testing.T) {
 		}
 		if s := r.p.Ledger().Sinks[0]; s.DeadLettered != 1 || s.Returned != 1 || s.InFlight != 0 {
 			t.Errorf("ledger %+v", s)
+		}
+	})
+}
+
+// TestSinkJudgesWhatItWouldGet: accepts looks at the copy that a route's set made, and a dead letter has the original
+// labels again.
+func TestSinkJudgesWhatItWouldGet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink, dead := &bindingtest.MemorySink{}, &bindingtest.MemorySink{}
+		rules := []routing.Rule{
+			{Name: "lowers", To: []string{"s"}, Set: []routing.Assignment{{Name: "dataclassification", Template: "public"}}},
+			{Name: "raises", To: []string{"s"}, Set: []routing.Assignment{{Name: "dataclassification", Template: "secret"}}},
+		}
+		r := newRig(t, rules, []Sink{
+			{Name: "s", Sink: sink, DeadLetter: Policy{Action: ToSink, Sink: "dead"}, Accepts: &Accepts{Levels: []string{"public"}}},
+			{Name: "dead", Sink: dead},
+		}, []*envelope.Event{classified("1", "restricted", "-")})
+		if err := r.run(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if got := sink.Confirmed(); len(got) != 1 || attribute(got[0], "dataclassification") != "public" {
+			t.Errorf("delivered %v, want the lowered one", got)
+		}
+		if got := dead.Confirmed(); len(got) != 1 || attribute(got[0], "dataclassification") != "restricted" || attribute(got[0], "dlqroute") != "raises" {
+			t.Errorf("dead letters %v, want the raised one with its original level", got)
 		}
 	})
 }

@@ -1,8 +1,10 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/eventrouter/router/bindings"
@@ -37,6 +39,9 @@ func newSetter(r routing.Rule, known map[string]*setter) (*setter, error) {
 		return same, nil
 	}
 	s := &setter{variant: r.Name, types: r.Types, sample: r.Sample}
+	if len(r.Types) > 0 {
+		s.variant += " typed" // another route may use untyped for the same event, and a target must not take one for the other
+	}
 	for _, a := range r.Set {
 		op := setOp{name: a.Name}
 		if !a.Remove {
@@ -64,13 +69,14 @@ func withoutTypes(r routing.Rule) routing.Rule {
 }
 
 // SetKey returns a text that is equal for rules that change events in the same way, empty for one that changes
-// nothing. A sink gets an event once for each of them.
+// nothing. A sink gets an event once for each of them. The order in which attributes are named makes no difference:
+// every template sees the original.
 func SetKey(r routing.Rule) string {
 	var key strings.Builder
-	for _, a := range r.Set {
+	for _, a := range slices.SortedFunc(slices.Values(r.Set), func(a, b routing.Assignment) int { return cmp.Compare(a.Name, b.Name) }) {
 		fmt.Fprintf(&key, "%q=%q,%t;", a.Name, a.Template, a.Remove)
 	}
-	for _, t := range r.Types {
+	for _, t := range slices.SortedFunc(slices.Values(r.Types), func(a, b routing.Typing) int { return cmp.Compare(a.Name, b.Name) }) {
 		fmt.Fprintf(&key, "%q:%d;", t.Name, t.Kind)
 	}
 	if r.Sample > 1 {

@@ -197,6 +197,9 @@ func (s *shard) cut(now int64) (wakeAt int64) {
 			if d.blocks() {
 				s.busy.add(d.key)
 			}
+			if d.held {
+				end = len(s.queue) // it may wait for ever; what need not wait for it is found behind it, however far
+			}
 			continue
 		}
 		size := d.event.Size()
@@ -300,7 +303,7 @@ func (k *keySet) grow() {
 	}
 }
 
-// newEvent returns an empty event for a copy that set or a dead letter needs.
+// newEvent returns an empty event for a copy that a route, a sink or a dead letter changes.
 func (p *Pipeline) newEvent() *envelope.Event { return p.events.Get().(*envelope.Event) }
 
 // release gives the delivery's own copy back, if it has one.

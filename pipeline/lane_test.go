@@ -333,3 +333,57 @@ func TestSinkThatIsBrokenForGoodStopsTheRouter(t *testing.T) {
 		}
 	})
 }
+
+// TestHeldDeliveriesHideNothing: a cut looks past everything that a policy holds, and past what waits behind it for the
+// sake of order, however much that is. It once looked at 1024 deliveries, and what came behind was never sent.
+func TestHeldDeliveriesHideNothing(t *testing.T) {
+	const many = 2 * minLookahead
+	for name, c := range map[string]struct {
+		key   string // of what is held
+		sinks func(*bindingtest.MemorySink) []Sink
+	}{
+		"dead letters": {"", func(to *bindingtest.MemorySink) []Sink {
+			return []Sink{
+				{Name: "s", Sink: &bindingtest.MemorySink{Fail: func(*envelope.Event, int) error { return errBatchRefused }}, DeadLetter: Policy{Action: ToSink, Sink: "dead"}},
+				{Name: "dead", Sink: to, Accepts: &Accepts{Levels: []string{"public"}}},
+			}
+		}},
+		"events": {"", func(to *bindingtest.MemorySink) []Sink {
+			return []Sink{{Name: "s", Sink: to, DeadLetter: Policy{Action: Hold}, Accepts: &Accepts{Levels: []string{"public"}}}}
+		}},
+		"one key": {"k", func(to *bindingtest.MemorySink) []Sink {
+			return []Sink{{Name: "s", Sink: to, DeadLetter: Policy{Action: Hold}, Accepts: &Accepts{Levels: []string{"public"}}}}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				var mu sync.Mutex
+				var at time.Duration
+				to := &bindingtest.MemorySink{Fail: func(*envelope.Event, int) error {
+					mu.Lock()
+					defer mu.Unlock()
+					at = time.Since(start)
+					return nil
+				}}
+				var in []*envelope.Event
+				for i := range many {
+					e := classified(fmt.Sprint(i), "restricted", "-")
+					if e.Key = nil; c.key != "" {
+						e.Key = []byte(c.key)
+					}
+					in = append(in, e)
+				}
+				plain := classified("plain", "public", "-")
+				plain.Key = []byte("another")
+				r := newRig(t, all("s"), c.sinks(to), append(in, plain))
+				if err := r.run(10 * time.Minute); err != nil {
+					t.Fatal(err)
+				}
+				if got := ids(to.Confirmed()); got != "plain" || at > time.Second {
+					t.Errorf("%q was delivered after %s, want plain at once", got, at)
+				}
+			})
+		})
+	}
+}

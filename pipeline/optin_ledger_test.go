@@ -133,3 +133,77 @@ func TestLedgerBalancesWithOptIns(t *testing.T) {
 		})
 	}
 }
+
+// TestReloadsWhileEventsFlow: samples and types are exchanged while events flow; each event is dispatched by one of the
+// plans as a whole, and none is lost.
+func TestReloadsWhileEventsFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const batches, each = 300, 7
+		sink := &bindingtest.MemorySink{}
+		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: sink, DataRef: DropData}})
+		var tables []*routing.Table
+		for _, rule := range []routing.Rule{
+			{Sample: 2},
+			{Sample: 3, Types: []routing.Typing{{Name: "n", Kind: envelope.KindInteger}}},
+			{Types: []routing.Typing{{Name: "n", Kind: envelope.KindString}}},
+		} {
+			rule.Name, rule.To = "all", []string{"s"}
+			table, problems := routing.Compile([]routing.Rule{rule}, []string{"in"}, []string{"s"})
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			tables = append(tables, table)
+		}
+		p, err := New(r.settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := p.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() {
+			for i := range batches {
+				var in []*envelope.Event
+				for j := range each {
+					e := referred(fmt.Sprintf("%d-%d", i, j), "data")
+					e.AddExtension("n", "7", envelope.KindUntyped)
+					in = append(in, e)
+				}
+				r.source.Add(in)
+				time.Sleep(7 * time.Microsecond)
+			}
+		})
+		wg.Go(func() {
+			for i := range batches {
+				if err := p.SetRoutes(tables[i%len(tables)], Policy{}); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(5 * time.Microsecond)
+			}
+		})
+		time.Sleep(time.Minute)
+		stop()
+		wg.Wait()
+		l := p.Ledger()
+		out, legs := l.Drops["route all sampled"], l.Sinks[0]
+		if legs.Legs.Legs+out != batches*each || legs.Delivered != legs.Legs.Legs || failures(r.source.Outcomes()) != 0 || out == 0 {
+			t.Errorf("%+v, %d sampled out", legs, out)
+		}
+		kinds := map[string]bool{}
+		for _, e := range sink.Confirmed() {
+			kinds[fmt.Sprint(routing.TypeName(e.FindExtension("n").Kind), attribute(e, "sampledrate"))] = true
+			if e.Data != nil {
+				t.Fatalf("delivered %+v", e)
+			}
+		}
+		for _, want := range []string{"2", "Integer3", "String"} {
+			if !kinds[want] {
+				t.Errorf("no event was delivered as %q: %v", want, kinds)
+			}
+		}
+	})
+}

@@ -112,7 +112,7 @@ type Pipeline struct {
 	stats    *stats
 	health   health
 	held     heldBatches
-	events   sync.Pool // of *envelope.Event: copies for set and dead letters
+	events   sync.Pool // of *envelope.Event: copies that routes, sinks and dead letters change
 	draining atomic.Bool
 }
 

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -159,4 +161,50 @@ func TestTypedAndPlainRoutesShareADelivery(t *testing.T) {
 			t.Errorf("ledger %+v", s)
 		}
 	})
+}
+
+// TestTypedAndUntypedHaveDifferentDeliveryIDs: two routes with the same set, one of them with types, make two events of
+// one. They once had the same variant, so that a target which removes duplicates lost one of them.
+func TestTypedAndUntypedHaveDifferentDeliveryIDs(t *testing.T) {
+	set := []routing.Assignment{{Name: "a", Template: "b"}}
+	types := []routing.Typing{{Name: "x", Kind: envelope.KindInteger}}
+	for name, rules := range map[string][]routing.Rule{
+		"set":    {{Name: "typed", To: []string{"s"}, Set: set, Types: types}, {Name: "plain", To: []string{"s"}, Set: set}},
+		"sample": {{Name: "typed", To: []string{"s"}, Types: types, Sample: 2}, {Name: "plain", To: []string{"s"}, Sample: 2}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			sink := &bindingtest.MemorySink{}
+			e := event("1", "t", "")
+			for i := 2; sampledOut(e, 2); i++ {
+				e.ID = strconv.Itoa(i)
+			}
+			e.AddExtension("x", "5", envelope.KindUntyped)
+			r := newRig(t, rules, []Sink{{Name: "s", Sink: sink}}, []*envelope.Event{e})
+			if err := r.run(time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]bool{}
+			for _, e := range sink.Confirmed() {
+				got[string(bindings.AppendDeliveryID(nil, "s", e))] = true
+			}
+			if len(sink.Confirmed()) != 2 || len(got) != 2 {
+				t.Errorf("%s: %d deliveries with %d ids, want 2 of each", name, len(sink.Confirmed()), len(got))
+			}
+		})
+	}
+}
+
+// TestOrderOfNamesMakesNoDifference: routes that name the same changes in another order change events alike, so that a
+// sink which both name gets the event once.
+func TestOrderOfNamesMakesNoDifference(t *testing.T) {
+	rule := routing.Rule{
+		Set:   []routing.Assignment{{Name: "a", Template: "1"}, {Name: "b", Remove: true}},
+		Types: []routing.Typing{{Name: "x", Kind: envelope.KindInteger}, {Name: "y", Kind: envelope.KindBoolean}},
+	}
+	other := routing.Rule{Set: slices.Clone(rule.Set), Types: slices.Clone(rule.Types)}
+	slices.Reverse(other.Set)
+	slices.Reverse(other.Types)
+	if SetKey(rule) != SetKey(other) || rule.Set[0].Name != "a" || other.Types[0].Name != "y" {
+		t.Errorf("%q and %q, of %v", SetKey(rule), SetKey(other), other)
+	}
 }

@@ -88,7 +88,7 @@ func TestAdapters(t *testing.T) {
 	s3One := `specversion=1.0 id=REQ.ID2 source=aws:s3.eu-west-1.pics type=com.amazonaws.s3.ObjectCreated:Put subject=a%2Bb.png ` +
 		`time=2026-01-02T03:04:05.000Z dct=application/json data=` + s3Record
 	s3Two := []string{
-		strings.Replace(s3One, "REQ.ID2", "REQ.ID2.0055", 1),
+		strings.Replace(s3One, "REQ.ID2", "REQ.ID2.0055.a%2Bb.png", 1),
 		`specversion=1.0 id=REQ.ID2.0055.c.png source=aws:s3.eu-west-1.pics type=com.amazonaws.s3.ObjectRemoved:Delete subject=c.png ` +
 			`time=2026-01-02T03:04:05.000Z dct=application/json data=` + s3Second,
 	}
@@ -155,6 +155,7 @@ func TestAdapters(t *testing.T) {
 		{"EventBridge not named", "sns", bridge, "", nil, "not a CloudEvent"},
 		{"S3", "s3", records(s3Record), "", []string{s3One}, ""},
 		{"S3 of an older version", "s3", records(strings.Replace(s3Record, `"Object`, `"s3:Object`, 1)), "", []string{strings.Replace(s3One, `"Object`, `"s3:Object`, 1)}, ""},
+		{"S3, a removed object alone", "s3", records(s3Second), "", s3Two[1:], ""},
 		{"S3, two records of one request", "s3", " " + records(s3Record, s3Second), "", s3Two, ""},
 		{"S3, two records without a sequencer", "s3", strings.ReplaceAll(records(s3Record, s3Second), `,"sequencer":"0055"`, ""), "", []string{
 			strings.ReplaceAll(strings.Replace(s3One, "REQ.ID2", "REQ.ID2.a%2Bb.png", 1), `,"sequencer":"0055"`, ""),

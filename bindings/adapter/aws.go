@@ -122,8 +122,7 @@ type record struct {
 	}
 }
 
-// records makes an event of each record. The records of one request share its ids, so that where there are several each
-// id gets the object's sequencer, or its key where there is none, which keeps it the same for every delivery.
+// records makes an event of each record.
 func (c *conversion) records(raw []json.RawMessage) error {
 	if len(raw) > maxRecords {
 		return &envelope.AttributeError{Rule: "is a notification of more than " + strconv.Itoa(maxRecords) + " records"}
@@ -135,7 +134,6 @@ func (c *conversion) records(raw []json.RawMessage) error {
 			return envelope.ErrNotCloudEvent
 		}
 	}
-	seen := make(map[string]struct{}, len(raw))
 	for i := range parsed {
 		r := &parsed[i]
 		if r.ResponseElements.RequestID == "" {
@@ -144,10 +142,6 @@ func (c *conversion) records(raw []json.RawMessage) error {
 		e := c.next()
 		r.fill(e, len(raw) > 1)
 		e.Data = slices.Clip(raw[i])
-		if _, twice := seen[e.ID]; twice {
-			e.ID += "." + r.S3.Object.Key
-		}
-		seen[e.ID] = struct{}{}
 		if err := e.Validate(c.Options); err != nil {
 			return fmt.Errorf("record %d: %w", i, err)
 		}
@@ -155,15 +149,17 @@ func (c *conversion) records(raw []json.RawMessage) error {
 	return nil
 }
 
-// fill writes a record's attributes into e. One of several needs an id beyond the request's.
+// fill writes a record's attributes into e. The specification makes the id of the request's two ids. A request that
+// removes many objects sends a record for each, together or one by one, all with the same ids: two events would be one to
+// whoever goes by source and id. So the id gets the object's sequencer and key too, unless the record is the only one and
+// says that an object was created, which takes a request of its own. The id is the same for every delivery.
 func (r *record) fill(e *envelope.Event, several bool) {
 	e.ID = r.ResponseElements.RequestID + "." + r.ResponseElements.ID2
-	if several {
-		unique := r.S3.Object.Sequencer
-		if unique == "" {
-			unique = r.S3.Object.Key
+	if several || !strings.HasPrefix(strings.TrimPrefix(r.EventName, "s3:"), "ObjectCreated:") {
+		if r.S3.Object.Sequencer != "" {
+			e.ID += "." + r.S3.Object.Sequencer
 		}
-		e.ID += "." + unique
+		e.ID += "." + r.S3.Object.Key
 	}
 	e.Source = r.EventSource + "." + r.AwsRegion + "." + r.S3.Bucket.Name
 	e.Type, e.Subject, e.Time = "com.amazonaws.s3."+strings.TrimPrefix(r.EventName, "s3:"), r.S3.Object.Key, r.EventTime

@@ -153,8 +153,9 @@ func (s *MemorySink) Send(ctx context.Context, events []*envelope.Event) error {
 			if errs[i] == nil && broken[string(e.Key)] {
 				errs[i] = bindings.NotSent(fmt.Errorf("an earlier event of key %s failed", e.Key))
 			}
-			_, permanent := errors.AsType[*bindings.PermanentError](errs[i])
-			broken[string(e.Key)] = errs[i] != nil && !permanent
+			if _, permanent := errors.AsType[*bindings.PermanentError](errs[i]); errs[i] != nil && !permanent {
+				broken[string(e.Key)] = true
+			}
 		}
 		if errs[i] == nil {
 			s.confirmed = append(s.confirmed, e.Clone())

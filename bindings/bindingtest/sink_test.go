@@ -52,3 +52,28 @@ func TestSink_Memory(t *testing.T) {
 		},
 	})
 }
+
+// A key that failed in a Send stays failed in it, whatever befalls the events between: one that fails for good does not
+// let those behind it pass the one that is to be repeated.
+func TestMemorySinkFailsAllOfAKeyBehindATransientFailure(t *testing.T) {
+	k := &MemorySink{Ordered: true, Fail: func(e *envelope.Event, _ int) error {
+		switch e.ID {
+		case "1":
+			return errDown
+		case "2":
+			return bindings.Permanent(bindings.ReasonRejected, "", errors.New("no"))
+		}
+		return nil
+	}}
+	var events []*envelope.Event
+	for _, id := range []string{"0", "1", "2", "3", "other"} {
+		events = append(events, &envelope.Event{ID: id, Key: []byte("k")})
+	}
+	events[4].Key = []byte("another")
+	each := outcomes(t, k.Send(t.Context(), events), 5)
+	for i, confirmed := range []bool{true, false, false, false, true} {
+		if (each[i] == nil) != confirmed {
+			t.Errorf("event %s: %v", events[i].ID, each[i])
+		}
+	}
+}

@@ -64,7 +64,7 @@ func TestAdapters(t *testing.T) {
 		{"SNS notification without headers", "sns", "", text, 204, []string{"sns-1 " + topic + " com.amazonaws.sns.Notification Hi"}, text},
 		{"SNS subscription", "sns", snsConfirms, confirm, 204, []string{"sns-1 " + topic + " com.amazonaws.sns.SubscriptionConfirmation "}, confirm},
 		{"SNS unsubscription", "sns", snsUnsubscribe, unsubscribe, 204, []string{"sns-1 " + subscription + " com.amazonaws.sns.UnsubscribeConfirmation "}, unsubscribe},
-		{"SNS around S3", "sns s3", snsNotifies, snsBody("Notification", s3Notification(2)), 204, []string{"R.x.0 " + s3 + " k0", "R.x.1 " + s3 + " k1"}, ""},
+		{"SNS around S3", "sns s3", snsNotifies, snsBody("Notification", s3Notification(2)), 204, []string{"R.x.0.k0 " + s3 + " k0", "R.x.1.k1 " + s3 + " k1"}, ""},
 		{"SNS around S3's test message", all, snsNotifies, snsBody("Notification", s3TestEvent), 400, nil, "test message"},
 		{"S3", "s3", "Content-Type: application/json", s3Notification(1), 204, []string{"R.x " + s3 + " k0"}, ""},
 		{"S3's test message", "s3", "", s3TestEvent, 400, nil, "test message"},

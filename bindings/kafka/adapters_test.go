@@ -80,7 +80,7 @@ func TestAdapters(t *testing.T) {
 	inner.Meta.Position = 4
 	const s3 = "aws:s3.eu-west-1.pics com.amazonaws.s3.ObjectCreated:Put " + `{"eventSo`
 	want := []string{
-		got[0], `1 7bf7 aws.ec2 State Change {"n": 1.0`, "2 R.x.0 " + s3, "2 R.x.1 " + s3, "3 malformed", line(&inner),
+		got[0], `1 7bf7 aws.ec2 State Change {"n": 1.0`, "2 R.x.0.k0 " + s3, "2 R.x.1.k1 " + s3, "3 malformed", line(&inner),
 		`5 sns-1 arn:aws:sns:eu-west-1:1:orders com.amazonaws.sns.Notification {"Type":"`, "6 S.x " + s3, "7 malformed",
 	}
 	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
@@ -114,7 +114,7 @@ func TestRecordOfSeveralEventsIsDoneWhenAllAre(t *testing.T) {
 		}
 	}
 	run(&desk{judge: func(e *envelope.Event) error {
-		if e.ID == "R.x.3" {
+		if e.ID == "R.x.3.k3" {
 			return errSink
 		}
 		return nil
@@ -124,7 +124,7 @@ func TestRecordOfSeveralEventsIsDoneWhenAllAre(t *testing.T) {
 	}
 	again := &desk{judge: fine}
 	run(again, 9)
-	if again.times("before") != 0 || again.times("R.x.0") != 1 || again.times("R.x.3") != 1 || again.times("S.x.2") != 1 {
+	if again.times("before") != 0 || again.times("R.x.0.k0") != 1 || again.times("R.x.3.k3") != 1 || again.times("S.x.2.k2") != 1 {
 		t.Errorf("delivered again: %v", again.seen)
 	}
 	if got := position(t, c, 0); got != 4 {

@@ -42,8 +42,9 @@
 // # Sizes
 //
 // Brokers bound a batch, so the sink bounds a record alone in one, before compression: by the topic's max.message.bytes,
-// which Ready reads, or where the topic is a template by a broker's message.max.bytes. Where that may not be read, or
-// the topic takes less than the broker, the broker refuses, and the record is found as above.
+// which Ready reads, or where the topic is a template by a broker's message.max.bytes. A Send asks again before it refuses
+// an event, because an operator may have raised the limit for it. Where it may not be read, or the topic takes less than
+// the broker, the broker refuses, and the record is found as above.
 //
 // # Delivery
 //

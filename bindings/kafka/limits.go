@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -24,6 +25,8 @@ const (
 	smallestLimit = 512
 	// lengthPrefix is what the client counts for a batch beyond what brokers count: its length in the request.
 	lengthPrefix = 4
+	// askWithin bounds the wait for a limit, so that brokers which never answer the question keep no sink from starting.
+	askWithin = 3 * time.Second
 	// batchOverhead is a batch without records, as brokers count it.
 	batchOverhead = 61
 )
@@ -54,20 +57,31 @@ func sized(n int) int { return kbin.VarintLen(int32(n)) + n }
 // topic says otherwise.
 func (s *Sink) Limit() bindings.Limit { return *s.limit.Load() }
 
+// question is where a limit is read: a topic's or a broker's configuration.
+type question struct {
+	kind      kmsg.ConfigResourceType
+	name, key string
+}
+
+func (q question) from() string {
+	if q.kind == kmsg.ConfigResourceTypeTopic {
+		return "topic " + q.name + " " + q.key
+	}
+	return "broker " + q.name + " " + q.key
+}
+
 // learn reads the limits of what the sink writes to. What cannot be read is no reason not to start: rights may be
-// missing, and not all that speaks the protocol knows the request. The default is kept then. The error is that ctx is
-// done.
+// missing, and not all that speaks the protocol knows the request or even answers it. The default is kept then. The error
+// is that ctx is done.
 func (s *Sink) learn(ctx context.Context, cl *kgo.Client, meta *kmsg.MetadataResponse) error {
-	kind, name, key := kmsg.ConfigResourceTypeTopic, s.encoder.static, topicLimit
-	from := "topic " + name + " " + key
-	if name == "" {
+	q := question{kmsg.ConfigResourceTypeTopic, s.encoder.static, topicLimit}
+	if q.name == "" {
 		if len(meta.Brokers) == 0 {
 			return nil
 		}
-		kind, name, key = kmsg.ConfigResourceTypeBroker, strconv.Itoa(int(meta.Brokers[0].NodeID)), brokerLimit
-		from = "broker " + name + " " + key
+		q = question{kmsg.ConfigResourceTypeBroker, strconv.Itoa(int(meta.Brokers[0].NodeID)), brokerLimit}
 	}
-	values, err := describe(ctx, cl, kind, name, key, minInSync)
+	values, err := s.ask(ctx, cl, q)
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
@@ -79,13 +93,35 @@ func (s *Sink) learn(ctx context.Context, cl *kgo.Client, meta *kmsg.MetadataRes
 		}
 		return nil
 	}
-	if n, err := strconv.Atoi(values[key]); err == nil && n > 0 {
-		s.setLimit(n, from)
-	}
-	if first && kind == kmsg.ConfigResourceTypeTopic {
+	s.question.Store(&q)
+	if first && q.kind == kmsg.ConfigResourceTypeTopic {
 		s.warnInSync(values[minInSync], meta)
 	}
 	return nil
+}
+
+// ask reads a limit and notes it.
+func (s *Sink) ask(ctx context.Context, cl *kgo.Client, q question) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	values, err := describe(ctx, cl, q.kind, q.name, q.key, minInSync)
+	if err != nil {
+		return nil, err
+	}
+	if n, err := strconv.Atoi(values[q.key]); err == nil && n > 0 {
+		s.setLimit(n, q.from())
+	}
+	return values, nil
+}
+
+// outgrown asks for the limit again that keeps an event of p's from being sent, because an operator may have raised it
+// for the sake of that very event. It reports whether p goes by another one than is known now.
+func (s *Sink) outgrown(ctx context.Context, p *producer) bool {
+	if q := s.question.Load(); q != nil {
+		// Without an answer the limit stands.
+		_, _ = s.ask(ctx, p.client, *q)
+	}
+	return s.limit.Load() != p.limit
 }
 
 // setLimit notes what was read. The producers that there are go by the limit before, and are not used again.

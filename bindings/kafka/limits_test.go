@@ -240,3 +240,72 @@ func TestWarnsOfALoneReplica(t *testing.T) {
 		})
 	}
 }
+
+// TestTopicLimitRaisedForAnEvent: an event that was too large passes once the operator has raised the topic's limit,
+// without a restart, and what was sent with it stays in order.
+func TestTopicLimitRaisedForAnEvent(t *testing.T) {
+	c := cluster(t)
+	if err := c.CreateTopic("out", 1, map[string]string{topicLimit: "5000"}); err != nil {
+		t.Fatal(err)
+	}
+	sink := newSink(t, c, SinkConfig{Topic: "out"}, bindings.SinkSettings{})
+	if err := sink.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	es := []*envelope.Event{event("before", "k"), eventOf(t, sink, "large", 6000), event("after", "k")}
+	if each := outcomes(t, sink.Send(t.Context(), es), 3); each[0] != nil || permanent(each[1]) == nil || each[2] != nil {
+		t.Fatalf("got %v, want the second refused", each)
+	}
+	alterTopic(t, c, "out", topicLimit, "7000")
+	es[0], es[2] = event("before again", "k"), event("after again", "k")
+	if err := sink.Send(t.Context(), es); err != nil {
+		t.Fatal(err)
+	}
+	if got := sink.Limit().Bytes; got != 7000 {
+		t.Errorf("the limit is %d, want 7000", got)
+	}
+	if got, want := fmt.Sprint(ids(consume(t, c, "out", 5))), "[before after before again large after again]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func alterTopic(t *testing.T, c *kfake.Cluster, topic, key, value string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	config.Name, config.Value = key, &value
+	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	resource.Configs = append(resource.Configs, config)
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	req.Resources = append(req.Resources, resource)
+	resp, err := req.RequestWith(t.Context(), cl)
+	if err != nil || resp.Resources[0].ErrorCode != 0 {
+		t.Fatalf("alter: %v, %+v", err, resp)
+	}
+}
+
+// TestLimitsThatAreNeverAnswered keep the sink from starting no longer than one attempt to become ready may take.
+func TestLimitsThatAreNeverAnswered(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, "out"))
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) }) // before the brokers end
+	c.ControlKey(int16(kmsg.DescribeConfigs), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.SleepControl(func() { <-release })
+		return nil, nil, false
+	})
+	core, logs := observer.New(zap.WarnLevel)
+	sink := newSink(t, c, SinkConfig{Topic: "out"}, bindings.SinkSettings{Log: zap.New(core)})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*askWithin)
+	defer cancel()
+	if err := sink.Ready(ctx); err != nil {
+		t.Errorf("Ready: %v", err)
+	}
+	if got := sink.Limit().Bytes; got != assumedLimit || logs.FilterMessageSnippet("cannot be read").Len() != 1 {
+		t.Errorf("limit %d, log %v", got, logs.All())
+	}
+}

@@ -55,7 +55,9 @@ func newProducer(l *bindings.Limit) *producer {
 }
 
 // fill encodes the events into slots. An event that cannot be encoded or is too large fails for good, the others go on.
-func (p *producer) fill(c *encoder, events []*envelope.Event) {
+// It reports whether all of them are within the limit.
+func (p *producer) fill(c *encoder, events []*envelope.Event) (within bool) {
+	within = true
 	for len(p.slots) < len(events) {
 		p.slots = append(p.slots, p.slot(len(p.slots)))
 	}
@@ -65,7 +67,7 @@ func (p *producer) fill(c *encoder, events []*envelope.Event) {
 		s := p.slots[i]
 		err := c.encode(&s.record, e, &p.text)
 		if err == nil && p.limit.Refuses(wireSize(&s.record)) {
-			err = tooLarge(&s.record, p.limit)
+			err, within = tooLarge(&s.record, p.limit), false
 		}
 		if err != nil {
 			s.state, s.err = failed, err
@@ -73,6 +75,7 @@ func (p *producer) fill(c *encoder, events []*envelope.Event) {
 		}
 		s.record.Timestamp = now
 	}
+	return within
 }
 
 // slot returns the i-th slot, from the spare ones if there is one.

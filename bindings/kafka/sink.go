@@ -34,6 +34,7 @@ type Sink struct {
 	opts     []kgo.Opt
 	limit    atomic.Pointer[bindings.Limit] // never nil
 	learned  atomic.Bool                    // whether Ready tried to read the limit
+	question atomic.Pointer[question]       // where the limit was read, nil if nowhere
 
 	mu      sync.Mutex // guards free
 	free    []*producer
@@ -121,7 +122,13 @@ func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 	if err != nil {
 		return err
 	}
-	p.fill(&s.encoder, events)
+	if !p.fill(&s.encoder, events) && s.outgrown(ctx, p) {
+		s.give(p)
+		if p, err = s.take(); err != nil {
+			return err
+		}
+		p.fill(&s.encoder, events)
+	}
 	if !p.send(ctx) {
 		result := p.abandon(ctx.Err())
 		s.discard(p)

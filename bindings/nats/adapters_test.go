@@ -56,7 +56,7 @@ var foreign = []struct {
 	ids  []string
 }{
 	{bridgeEvent, []string{"7bf7"}},
-	{s3Notification("R", 3), []string{"R.x.0", "R.x.1", "R.x.2"}},
+	{s3Notification("R", 3), []string{"R.x.0.k0", "R.x.1.k1", "R.x.2.k2"}},
 	{s3TestEvent, []string{""}},
 	{snsNotification(`{"specversion":"1.0","id":"inner","source":"/s","type":"t"}`), []string{"inner"}},
 	{snsNotification("hello"), []string{"sns-1"}},
@@ -186,7 +186,7 @@ func TestStreamMessageOfSeveralEventsIsAcknowledgedOnce(t *testing.T) {
 	}
 	publish(t, js, "s.a", "after")
 	r := &router{async: true, decide: func(e *envelope.Event) error {
-		if e.ID == "R.x.1" && e.Meta.Deliveries == 1 {
+		if e.ID == "R.x.1.k1" && e.Meta.Deliveries == 1 {
 			return errors.New("sink refused")
 		}
 		return nil
@@ -195,7 +195,7 @@ func TestStreamMessageOfSeveralEventsIsAcknowledgedOnce(t *testing.T) {
 	eventually(t, "the message comes again", func() bool { return r.count() >= 8 })
 	stop()
 	times := r.times()
-	for id, want := range map[string]int{"before": 1, "after": 1, "R.x.0": 2, "R.x.1": 2, "R.x.2": 2} {
+	for id, want := range map[string]int{"before": 1, "after": 1, "R.x.0.k0": 2, "R.x.1.k1": 2, "R.x.2.k2": 2} {
 		if times[id] != want {
 			t.Errorf("%s came %d times, want %d", id, times[id], want)
 		}

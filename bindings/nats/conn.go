@@ -39,8 +39,9 @@ type endpoint struct {
 
 // hooks are what an owner of a connection wants to know. They run on the client's callback goroutine, in order.
 type hooks struct {
-	lost, back func()
-	slow       func(*natsgo.Subscription)
+	lost func()
+	back func(*natsgo.Conn)
+	slow func(*natsgo.Subscription)
 }
 
 // dial connects. The client keeps the connection from then on, until it is closed.
@@ -67,7 +68,7 @@ func (p *endpoint) dial(ctx context.Context, h hooks) (*natsgo.Conn, error) {
 		}),
 		natsgo.ReconnectHandler(func(nc *natsgo.Conn) {
 			p.log.Info("nats: connected again", zap.String("url", nc.ConnectedUrlRedacted()))
-			h.back()
+			h.back(nc)
 		}),
 		natsgo.ErrorHandler(func(_ *natsgo.Conn, sub *natsgo.Subscription, err error) {
 			if errors.Is(err, natsgo.ErrSlowConsumer) && h.slow != nil {

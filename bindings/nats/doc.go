@@ -27,7 +27,8 @@
 //
 // # Core NATS
 //
-// Core NATS is at most once. The source has no acknowledgement and nothing is replayed after a reconnect; when the router
+// Core NATS is at most once. The source has no acknowledgement and nothing is replayed after a reconnect; it is ready when
+// the server has confirmed that it read the subscriptions, and what is published before that is lost. When the router
 // falls behind, the subscription's buffer (pending) fills and the client drops messages, which Dropped counts. It
 // never publishes to the reply subject of a message. The sink publishes and then asks the server for a PONG: that proves
 // that the server has the messages, not that anybody was subscribed.

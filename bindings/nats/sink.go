@@ -67,7 +67,7 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings, embedded *Embedded) (*Sink
 		timeout: s.Timeout,
 		link: link{
 			endpoint: endpoint{url: cfg.URL, auth: cfg.auth(), name: s.Name, log: s.Log, embedded: embedded},
-			hooks:    hooks{lost: func() {}, back: func() {}},
+			hooks:    hooks{lost: func() {}, back: func(*natsgo.Conn) {}},
 		},
 		encoders: sync.Pool{New: func() any { return newEncoder() }},
 		flushing: map[*encoder]context.CancelFunc{},

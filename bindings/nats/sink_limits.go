@@ -72,46 +72,51 @@ func (k *Sink) tooLarge(x *encoder, l bindings.Limit) error {
 
 // bound is the limit of the stream during one Send.
 type bound struct {
+	sink  *Sink
+	nc    *natsgo.Conn
+	x     *encoder
 	limit bindings.Limit
 	asked bool
 }
 
-// admit refuses the message that was encoded last if the stream does not take its size. An operator may have changed
-// that, so before the first refusal of a Send the stream is asked again.
-func (k *Sink) admit(ctx context.Context, nc *natsgo.Conn, x *encoder, b *bound) error {
-	if b.limit.Refuses(x.size()) && !b.asked {
-		b.asked = true
-		if _, err := k.refresh(ctx, nc); err == nil {
-			b.limit = k.streamLimit()
-		}
+// ask reads the limit from the stream, once for a Send. Without an answer the one before stands.
+func (b *bound) ask(ctx context.Context) {
+	if b.asked {
+		return
 	}
-	if b.limit.Refuses(x.size()) {
-		return k.tooLarge(x, b.limit)
+	b.asked = true
+	if _, err := b.sink.refresh(ctx, b.nc); err == nil {
+		b.limit = b.sink.streamLimit()
+	}
+}
+
+// admit refuses the message that was encoded last if the stream does not take its size. An operator may have changed
+// that, so before the first refusal the stream is asked again.
+func (b *bound) admit(ctx context.Context) error {
+	if b.limit.Refuses(b.x.size()) {
+		b.ask(ctx)
+	}
+	if b.limit.Refuses(b.x.size()) {
+		return b.sink.tooLarge(b.x, b.limit)
 	}
 	return nil
 }
 
-// explainSizes adds size and limit to the stream's own refusals, which come where its limit was not known or is lower
-// than it was. What the stream's configuration does not explain stays as the server put it.
-func (k *Sink) explainSizes(ctx context.Context, nc *natsgo.Conn, x *encoder, events []*envelope.Event, errs bindings.BatchError) {
-	asked := false
+// explain adds size and limit to the stream's own refusals, which come where its limit was not known or is lower than
+// it was. What the stream's configuration does not explain stays as the server put it.
+func (b *bound) explain(ctx context.Context, events []*envelope.Event, errs bindings.BatchError) {
 	for i, err := range errs {
 		p, ok := err.(*bindings.PermanentError) //nolint:errorlint // as read made it
 		if !ok || p.Code != codeStreamLimit {
 			continue
 		}
-		if !asked {
-			asked = true
-			if _, err := k.refresh(ctx, nc); err != nil {
-				return
-			}
-		}
-		if k.prepare(x, events[i]) != nil {
+		b.ask(ctx)
+		if b.sink.prepare(b.x, events[i]) != nil {
 			continue
 		}
-		k.stamp(x, events[i])
-		if l := k.streamLimit(); l.Refuses(x.size()) {
-			errs[i] = k.tooLarge(x, l)
+		b.sink.stamp(b.x, events[i])
+		if b.limit.Refuses(b.x.size()) {
+			errs[i] = b.sink.tooLarge(b.x, b.limit)
 		}
 	}
 }

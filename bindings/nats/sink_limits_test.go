@@ -131,6 +131,33 @@ func TestStreamLimitIsExact(t *testing.T) {
 	}
 }
 
+// TestRefusedEventsAskTheStreamOnce: one request for all events of a Send that are too large.
+func TestRefusedEventsAskTheStreamOnce(t *testing.T) {
+	n := testbroker.NewNATS(t, nil)
+	nc := client(t, n.URL)
+	makeStream(t, manager(t, nc), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxMsgSize: 3000})
+	k := newSink(t, SinkConfig{URL: n.URL, Stream: "S", Subject: "s.{type}"})
+	ready(t, k)
+	questions, err := nc.SubscribeSync("$JS.API.STREAM.INFO.S")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	large := []*envelope.Event{eventOf(t, k, "1", 3001), eventOf(t, k, "2", 4000), event("small")}
+	errs, _ := errors.AsType[bindings.BatchError](k.Send(t.Context(), large))
+	if len(errs) != 3 || reason(errs[0]) != bindings.ReasonTooLarge || reason(errs[1]) != bindings.ReasonTooLarge || errs[2] != nil {
+		t.Fatalf("got %v", errs)
+	}
+	if err := nc.Flush(); err != nil { // what the server got before is here behind it
+		t.Fatal(err)
+	}
+	if n, _, err := questions.Pending(); n != 1 || err != nil {
+		t.Errorf("the stream was asked %d times, want once (%v)", n, err)
+	}
+}
+
 // TestLimitOfAStreamToBeMade is known without any network.
 func TestLimitOfAStreamToBeMade(t *testing.T) {
 	k := newSink(t, SinkConfig{URL: "nats://127.0.0.1:1", Stream: "S", Subject: "s", Create: &StreamConfig{MaxMessageSize: 1000}})

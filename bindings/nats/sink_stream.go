@@ -35,14 +35,14 @@ var (
 func (k *Sink) sendStream(ctx context.Context, nc *natsgo.Conn, x *encoder, events []*envelope.Event) error {
 	a := k.answers
 	f := a.open(len(events))
-	b := bound{limit: k.streamLimit()}
+	b := bound{sink: k, nc: nc, x: x, limit: k.streamLimit()}
 	for i, e := range events {
 		err := k.prepare(x, e)
 		if err == nil {
 			k.stamp(x, e)
 			x.reply = a.appendReply(x.reply[:0], f.id, i)
 			x.msg.Reply = envelope.String(x.reply)
-			if err = k.admit(ctx, nc, x, &b); err == nil {
+			if err = b.admit(ctx); err == nil {
 				err = k.publish(nc, x)
 			}
 		}
@@ -59,7 +59,7 @@ func (k *Sink) sendStream(ctx context.Context, nc *natsgo.Conn, x *encoder, even
 	if errs == nil {
 		return nil
 	}
-	k.explainSizes(ctx, nc, x, events, errs)
+	b.explain(ctx, events, errs)
 	k.judge(ctx, nc, x, events, errs)
 	return errs
 }

@@ -125,7 +125,7 @@ func (s *Source) Ready(ctx context.Context) error {
 	if running {
 		return status
 	}
-	nc, err := s.endpoint.dial(ctx, hooks{lost: func() {}, back: func() {}})
+	nc, err := s.endpoint.dial(ctx, hooks{lost: func() {}, back: func(*natsgo.Conn) {}})
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ type coreReader struct {
 	free     chan *coreBatch
 	wake     chan struct{} // capacity 1: something has gathered
 
+	telling sync.Mutex // held by whoever finds out and reports whether the source reads
+
 	mu       sync.Mutex // guards what follows
 	room     *sync.Cond
 	gathered []*natsgo.Msg
@@ -57,18 +59,20 @@ func (s *Source) runCore(ctx context.Context, emit func(*bindings.Batch)) error 
 	}
 	r.room = sync.NewCond(&r.mu)
 	r.nc = s.connect(ctx, hooks{
-		lost: func() { s.report(errDisconnected) },
-		back: func() { s.report(nil) },
+		lost: r.lost,
+		back: func(nc *natsgo.Conn) { r.confirm(ctx, nc) },
 		slow: func(*natsgo.Subscription) { r.countDropped() },
 	})
 	if r.nc == nil {
 		return nil
 	}
 	defer r.nc.Close()
-	if err := r.subscribe(ctx); err != nil {
+	if err := r.subscribe(); err != nil {
 		return err
 	}
-	s.report(nil)
+	var first sync.WaitGroup
+	first.Go(func() { r.confirm(ctx, r.nc) })
+	defer first.Wait()
 	r.run(ctx, emit)
 	r.drain(ctx, emit)
 	r.inFlight.Wait()
@@ -76,7 +80,9 @@ func (s *Source) runCore(ctx context.Context, emit func(*bindings.Batch)) error 
 	return nil
 }
 
-func (r *coreReader) subscribe(ctx context.Context) error {
+func (r *coreReader) subscribe() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, subject := range r.cfg.Subjects {
 		var sub *natsgo.Subscription
 		var err error
@@ -93,12 +99,41 @@ func (r *coreReader) subscribe(ctx context.Context) error {
 		}
 		r.subs = append(r.subs, sub)
 	}
-	flush, cancel := context.WithTimeout(ctx, apiTimeout)
-	defer cancel()
-	if err := r.nc.FlushWithContext(flush); err != nil && ctx.Err() == nil {
-		r.log.Warn("nats: the subscription is not confirmed yet", zap.Error(err))
-	}
 	return nil
+}
+
+// lost runs when the connection went.
+func (r *coreReader) lost() {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.report(errDisconnected)
+}
+
+// confirm reports that the source reads, once the server has answered a request that follows the subscriptions. Being
+// connected is not enough: what others publish until the server has read the subscriptions is lost. The connection's
+// next end or beginning goes on where this gives up.
+func (r *coreReader) confirm(ctx context.Context, nc *natsgo.Conn) {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	for nc.IsConnected() && r.subscribed() && ctx.Err() == nil {
+		flush, cancel := context.WithTimeout(ctx, apiTimeout)
+		err := nc.FlushWithContext(flush)
+		cancel()
+		if err == nil {
+			r.report(nil)
+			return
+		}
+		if ctx.Err() == nil {
+			r.log.Warn("nats: the subscription is not confirmed yet", zap.Error(err))
+		}
+	}
+}
+
+// subscribed reports whether the subscriptions were made; the connection may be lost and back before they are.
+func (r *coreReader) subscribed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.subs) == len(r.cfg.Subjects)
 }
 
 // take runs on the client's goroutines. It never answers a message: a reply subject belongs to whoever serves the

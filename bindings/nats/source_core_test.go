@@ -155,3 +155,22 @@ func TestCoreSourceReadsAgainAfterARestart(t *testing.T) {
 	}
 	eventually(t, "an event arrives", func() bool { return r.count() == 1 })
 }
+
+// Connected again is not reading again: what is published before the server has read the subscriptions is lost, so the
+// source is ready only behind them. On a slow way to the server there is time enough between the two to lose the event.
+func TestCoreSourceIsReadyOnlyBehindItsSubscriptions(t *testing.T) {
+	direct, through, proxy := behindProxy(t, false)
+	r := &router{}
+	s := newSource(t, SourceConfig{URL: through, Subjects: []string{"c.>"}})
+	start(t, s, r)
+	nc := client(t, direct)
+	proxy.Cut()
+	eventually(t, "the source says that it is not connected", func() bool { return s.Ready(t.Context()) != nil })
+	proxy.Pass()
+	proxy.Delay(100 * time.Millisecond)
+	eventually(t, "the source reads", func() bool { return s.Ready(t.Context()) == nil })
+	if err := nc.PublishMsg(message("c.a", "1")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "an event arrives", func() bool { return r.count() == 1 })
+}

@@ -153,7 +153,7 @@ func (r *streamReader) lost() {
 	r.acker.interrupt()
 }
 
-func (r *streamReader) back() {
+func (r *streamReader) back(*natsgo.Conn) {
 	select {
 	case r.again <- struct{}{}:
 	default:

@@ -43,7 +43,7 @@ func TestAdapters(t *testing.T) {
 		{"an event", "sns eventbridge s3", jsonEvent, "1"},
 		{"SNS around an event", "sns", snsEnvelope(jsonEvent), "1"},
 		{"SNS around text", "sns", snsEnvelope("hello"), "sns-1"},
-		{"SNS around S3", "sns s3", snsEnvelope(`{"Records":[` + s3Record + `,` + s3Second + `]}`), "REQ.ID2.0055 REQ.ID2.0055.c.png"},
+		{"SNS around S3", "sns s3", snsEnvelope(`{"Records":[` + s3Record + `,` + s3Second + `]}`), "REQ.ID2.0055.a%2Bb.png REQ.ID2.0055.c.png"},
 		{"EventBridge", "eventbridge", " \n" + bridge, "7bf7"},
 		{"S3's test message", "s3", s3Test, "*"},
 		{"SNS, not named", "s3", snsEnvelope(jsonEvent), "*"},

@@ -1,9 +1,7 @@
 package sqs
 
 import (
-	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/eventrouter/router/bindings"
@@ -107,8 +105,12 @@ func (r *run) releaseAfter(h *held, err error) time.Duration {
 	return backoff(h.deliveries, firstRelease, lastRelease)
 }
 
-// isJSON reports whether a body is a JSON object or array. Numbers and words are text rather than documents.
+// isJSON reports whether a body is a JSON object or array, however deep. Numbers and words are text rather than documents.
 func isJSON(body string) bool {
-	s := strings.TrimLeft(body, " \t\r\n")
-	return (strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[")) && json.Valid(envelope.Bytes(body))
+	s := envelope.NewJSONScanner(envelope.Bytes(body))
+	if c := s.Peek(); c != '{' && c != '[' {
+		return false
+	}
+	_, err := s.Value()
+	return err == nil && s.End()
 }

@@ -329,3 +329,15 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// A body of any depth is JSON: the package that the router reads data with has no limit either.
+func TestForeignBodyOfAnyDepthIsJSON(t *testing.T) {
+	deep := strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000)
+	for body, want := range map[string]bool{
+		deep: true, deep + "]": false, `{"a":1}`: true, " \n[1] \n": true, `{"a":1} x`: false, `{"a"`: false, "1": false, `"x"`: false, "hello": false, "": false,
+	} {
+		if got := isJSON(body); got != want {
+			t.Errorf("%.20q: %v, want %v", body, got, want)
+		}
+	}
+}

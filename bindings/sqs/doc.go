@@ -42,7 +42,8 @@
 // AWS_SHARED_CREDENTIALS_FILE), web identity (AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE), and the roles of containers
 // and instances. Emulators such as ElasticMQ and LocalStack take any key, but there must be one. The source needs
 // sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueUrl, the sink sqs:SendMessage and
-// sqs:GetQueueUrl; with sqs:GetQueueAttributes they know the queue's limits and its redrive policy.
+// sqs:GetQueueUrl; with sqs:GetQueueAttributes they know the queue's limits and its redrive policy. The sink asks for the
+// size limit again before it refuses an event, because an operator may have raised it for that.
 //
 // # Allocations
 //

@@ -111,6 +111,12 @@ type queue struct {
 	maxReceives  int  // of the redrive policy, 0 if there is none
 }
 
+// outgrown reports whether err is of a message that is too large for the queue, and may not be for another limit.
+func (q *queue) outgrown(err error) bool {
+	p, ok := errors.AsType[*bindings.PermanentError](err)
+	return ok && p.Reason == bindings.ReasonTooLarge && q.maxSize < maxMessage
+}
+
 // resolve finds the queue and reads its attributes. Where reading them is not permitted it goes by the service's
 // limits and says so.
 func (r *queueRef) resolve(ctx context.Context, client *awssqs.Client, log *zap.Logger) (*queue, error) {

@@ -87,6 +87,11 @@ func (s *Sink) found(ctx context.Context) (*queue, error) {
 	if q := s.queue.Load(); q != nil {
 		return q, nil
 	}
+	return s.look(ctx)
+}
+
+// look reads the queue's attributes.
+func (s *Sink) look(ctx context.Context) (*queue, error) {
 	q, err := s.ref.resolve(ctx, s.client.Client, s.settings.Log)
 	if err != nil {
 		return nil, err
@@ -110,8 +115,18 @@ func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 	}
 	defer s.pool.Put(sc)
 	sc.begin(len(events))
+	asked := false
 	for i, e := range events {
-		if err := s.encode(sc.msgs[i], e, q.maxSize); err != nil {
+		err := s.encode(sc.msgs[i], e, q.maxSize)
+		if !asked && q.outgrown(err) {
+			// An operator may have raised the queue's limit for the sake of this very event.
+			asked = true
+			if now, failed := s.look(ctx); failed == nil {
+				q = now
+				err = s.encode(sc.msgs[i], e, q.maxSize)
+			}
+		}
+		if err != nil {
 			sc.fail(i, err)
 		}
 	}

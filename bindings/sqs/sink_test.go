@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/testbroker/fakesqs"
@@ -260,6 +262,40 @@ func TestLimitUntilTheQueueTellsIt(t *testing.T) {
 	e.Data, e.DataContentType = []byte(strings.Repeat("x", 3000)), "text/plain"
 	if got := classes(k.Send(t.Context(), []*envelope.Event{e}), 1); got[0] == "ok" || got[0] == "transient" {
 		t.Errorf("what the queue refuses is %q, want it permanent", got[0])
+	}
+}
+
+// TestQueueLimitRaisedForAnEvent: an event that was too large passes once the operator has raised the queue's limit,
+// without a restart; the queue is asked once for a Send.
+func TestQueueLimitRaisedForAnEvent(t *testing.T) {
+	s := fakesqs.NewUnbound()
+	s.CreateQueue(t, "q", map[string]string{"MaximumMessageSize": "2048"})
+	k := sinkOn(t, s, SinkConfig{Queue: "q"}, bindings.ModeStructured)
+	large := []*envelope.Event{event("1"), event("2"), event("3")}
+	for _, e := range large[:2] {
+		e.Data, e.DataContentType = []byte(strings.Repeat("x", 3000)), "text/plain"
+	}
+	if got, want := classes(k.Send(t.Context(), large), 3), []string{"permanent too_large", "permanent too_large", "ok"}; !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	if n := s.Calls("GetQueueAttributes"); n != 2 {
+		t.Errorf("the queue was asked %d times, want at first and before the refusals", n)
+	}
+	q, err := k.found(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = k.client.SetQueueAttributes(t.Context(), &awssqs.SetQueueAttributesInput{
+		QueueUrl: &q.url, Attributes: map[string]string{"MaximumMessageSize": "4096"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Send(t.Context(), large); err != nil {
+		t.Errorf("after the limit was raised: %v", err)
+	}
+	if got := k.Limit().Bytes; got != 4096 {
+		t.Errorf("the limit is %d, want 4096", got)
 	}
 }
 

@@ -483,7 +483,7 @@ func TestS3NotificationIsDeletedOnceAllItsEventsAreConfirmed(t *testing.T) {
 		}
 		h.wait(5 * time.Second)
 		h.end()
-		if got := h.sequence(); got != "REQ.ID2.0055 REQ.ID2.0055.c.png  REQ.ID2.0055 REQ.ID2.0055.c.png" || h.server.Deleted("q") != 2 {
+		if got := h.sequence(); got != "REQ.ID2.0055.a%2Bb.png REQ.ID2.0055.c.png  REQ.ID2.0055.a%2Bb.png REQ.ID2.0055.c.png" || h.server.Deleted("q") != 2 {
 			t.Errorf("delivered %q, deleted %d", got, h.server.Deleted("q"))
 		}
 		for _, d := range h.deliveries() {

@@ -114,7 +114,7 @@ func (o *outcome) text() string {
 			parts[i] += " " + types
 		}
 		if slices.Contains(o.Refused, sink) {
-			parts[i] += " (set cannot be applied)"
+			parts[i] += " (its changes cannot be applied)"
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/sample"
-	"github.com/eventrouter/router/pipeline"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -285,7 +285,7 @@ func (p *printer) target(t *explainedTarget) string {
 		parts = append(parts, "data dropped: dataref")
 	}
 	switch {
-	case t.DeadLetter == string(pipeline.ReasonClassification):
+	case t.DeadLetter == string(bindings.ReasonClassification):
 		parts = append(parts, p.bad("would be refused: "+t.DeadLetter+": "+t.Error))
 	case t.DeadLetter != "":
 		parts = append(parts, p.bad("dead letter, "+t.DeadLetter+": "+t.Error))

@@ -136,6 +136,7 @@ func TestDiffSeesOptIns(t *testing.T) {
 		"sample: 10 }|sample: 1 }":                            {`sample: 10}`, "sampled out -> out"},
 		"sample: 10 }|sample: 2000000000 }":                   {"sample: 10}", "sample: 2000000000}"},
 		"seq: Integer|seq: String":                            {"attribute_types: {seq: Integer}", "attribute_types: {seq: String}", "out {seq: Integer} -> out {seq: String}"},
+		"seq: Integer|seq: Boolean":                           {"out {seq: Integer} -> out (its changes cannot be applied)"},
 		"drop_data }|forward }":                               {"~ sink bare is configured differently"},
 		"dataclassification: [public]|dataclassification: []": {"~ sink inner is configured differently"},
 	}

@@ -1,9 +1,16 @@
 package config
 
 import (
+	"maps"
+	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/eventrouter/router/bindings/template"
 	"github.com/eventrouter/router/envelope"
@@ -94,4 +101,59 @@ func apply(t *testing.T, a routing.Assignment, e, to *envelope.Event) {
 		t.Fatalf("%v: %v", a.Pos, err)
 	}
 	to.Set(a.Name, string(text), envelope.KindString)
+}
+
+// TestRouterYAMLShowsEveryKey holds that configs/router.yaml shows what it claims to: every key, in use or, where a file
+// can have only one of several, in a comment.
+func TestRouterYAMLShowsEveryKey(t *testing.T) {
+	text, err := os.ReadFile("../../configs/router.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file any
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	showKeys(reflect.TypeFor[Config](), file, shown)
+	if len(shown) < 100 {
+		t.Fatalf("found %d keys, want more", len(shown))
+	}
+	for _, key := range slices.Sorted(maps.Keys(shown)) {
+		_, word, _ := strings.Cut(key, ".")
+		if !shown[key] && !regexp.MustCompile(`#.*\b`+word+`\b`).Match(text) {
+			t.Errorf("%s is not shown", key)
+		}
+	}
+}
+
+// showKeys notes each key of the structs below a type, by the struct's name and its own, and whether a value has it.
+func showKeys(typ reflect.Type, value any, shown map[string]bool) {
+	switch typ.Kind() {
+	case reflect.Pointer:
+		showKeys(typ.Elem(), value, shown)
+	case reflect.Slice:
+		list, _ := value.([]any)
+		for _, v := range append(list, nil) {
+			showKeys(typ.Elem(), v, shown)
+		}
+	case reflect.Map:
+		named, _ := value.(map[string]any)
+		for _, v := range append(slices.Collect(maps.Values(named)), nil) {
+			showKeys(typ.Elem(), v, shown)
+		}
+	case reflect.Struct:
+		block, _ := value.(map[string]any)
+		for field := range typ.Fields() {
+			key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			if key == "" || key == "-" {
+				continue
+			}
+			v, ok := block[key]
+			name := schemaName(typ) + "." + key
+			shown[name] = shown[name] || ok
+			showKeys(field.Type, v, shown)
+		}
+	default:
+	}
 }

@@ -29,8 +29,8 @@ var expectationKeys = []string{"goes_to", "routes", "set", "renders", "dead_lett
 
 // refusals are the reasons for a dead letter that can be told without sending anything.
 var refusals = []string{
-	string(bindings.ReasonAddress), string(bindings.ReasonTransform), "classification", string(bindings.ReasonTooLarge),
-	string(bindings.ReasonUnencodable), string(bindings.ReasonUnmatched),
+	string(bindings.ReasonAddress), string(bindings.ReasonTransform), string(bindings.ReasonClassification),
+	string(bindings.ReasonTooLarge), string(bindings.ReasonUnencodable), string(bindings.ReasonUnmatched),
 }
 
 // expectations checks what a test expects.

@@ -19,6 +19,8 @@ type NATS struct {
 	tb   testing.TB
 	opts server.Options
 	srv  *server.Server
+	// release gives up the port that is held while the server is stopped.
+	release func()
 }
 
 // NewNATS starts a server on a free port of the loopback interface, with its store in a folder of the test. It is
@@ -32,13 +34,22 @@ func NewNATS(tb testing.TB, change func(*server.Options)) *NATS {
 		change(&n.opts)
 	}
 	n.Start()
-	tb.Cleanup(n.Stop)
+	tb.Cleanup(func() {
+		n.Stop()
+		if n.release != nil {
+			n.release()
+		}
+	})
 	return n
 }
 
 // Start starts the server after Stop, on the port it had.
 func (n *NATS) Start() {
 	n.tb.Helper()
+	if n.release != nil {
+		n.release()
+		n.release = nil
+	}
 	opts := n.opts
 	srv, err := server.NewServer(&opts)
 	if err != nil {
@@ -63,9 +74,13 @@ func (n *NATS) Stop() {
 	if n.srv == nil {
 		return
 	}
+	addr, tcp := n.srv.Addr().(*net.TCPAddr)
 	n.srv.Shutdown()
 	n.srv.WaitForShutdown()
 	n.srv = nil
+	if tcp && addr.IP.To4() != nil {
+		n.release = reserve(addr)
+	}
 }
 
 // Server returns the running server.

@@ -15,12 +15,14 @@ type Proxy struct {
 	closed chan struct{}
 	wg     sync.WaitGroup
 
-	mu    sync.Mutex   // guards what follows
-	ln    net.Listener // nil while cut
-	mode  mode
-	lose  int // answers to lose yet
-	delay time.Duration
-	conns map[net.Conn]struct{}
+	mu sync.Mutex   // guards what follows
+	ln net.Listener // nil while cut
+	// release gives up the port that is held while cut.
+	release func()
+	mode    mode
+	lose    int // answers to lose yet
+	delay   time.Duration
+	conns   map[net.Conn]struct{}
 }
 
 type mode uint8
@@ -35,12 +37,13 @@ const (
 // test ends.
 func NewProxy(tb testing.TB, target string) *Proxy {
 	tb.Helper()
-	p := &Proxy{tb: tb, target: target, closed: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	p := &Proxy{tb: tb, target: target, closed: make(chan struct{}), conns: map[net.Conn]struct{}{}, release: func() {}}
 	p.listen("127.0.0.1:0")
 	p.addr = p.ln.Addr()
 	tb.Cleanup(func() {
 		close(p.closed)
 		p.set(cut)
+		p.release()
 		p.wg.Wait()
 	})
 	return p
@@ -99,7 +102,9 @@ func (p *Proxy) set(m mode) {
 	case m == cut && p.ln != nil:
 		_ = p.ln.Close() // which ends accept
 		p.ln = nil
+		p.release = reserve(p.addr.(*net.TCPAddr))
 	case m != cut && p.ln == nil:
+		p.release()
 		p.listen(p.addr.String())
 	}
 }
