@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/sample"
@@ -285,10 +284,8 @@ func (p *printer) target(t *explainedTarget) string {
 		parts = append(parts, "data dropped: dataref")
 	}
 	switch {
-	case t.DeadLetter == string(bindings.ReasonClassification):
+	case t.DeadLetter != "": // which the dead-letter policy decides about
 		parts = append(parts, p.bad("would be refused: "+t.DeadLetter+": "+t.Error))
-	case t.DeadLetter != "":
-		parts = append(parts, p.bad("dead letter, "+t.DeadLetter+": "+t.Error))
 	case t.Error != "":
 		parts = append(parts, p.bad("the sink cannot be asked: "+t.Error))
 	}

@@ -55,14 +55,14 @@ func TestExplainOptIns(t *testing.T) {
 		{event("s", sampleID(t, "3", true), `,"sampledrate":3`), []string{"+ some  router", "=> out", `set sampledrate: "30"`}, []string{`"sampledrate": "30"`}, "sampled out"},
 		{
 			event("s", sampleID(t, "x", true), `,"sampledrate":"x"`),
-			[]string{`dead letter, bad_set: sample: sampledrate: a value of the shape "a" is no Integer above 0`},
+			[]string{`would be refused: bad_set: sample: sampledrate: a value of the shape "a" is no Integer above 0`},
 			nil, "set sampledrate",
 		},
 		{event("a", "1", `,"seq":"5"`), []string{"=> out", "type of seq: Integer"}, []string{`"types": {`, `"seq": "Integer"`}, "set "},
 		{event("a", "1", `,"seq":5`), []string{"=> out"}, nil, "type of"},
 		{
 			event("a", "1", `,"seq":"five"`),
-			[]string{`dead letter, bad_set: attribute_types seq: a value of the shape "aaaa" is no Integer`},
+			[]string{`would be refused: bad_set: attribute_types seq: a value of the shape "aaaa" is no Integer`},
 			[]string{`"dead_letter": "bad_set"`},
 			"type of",
 		},
@@ -77,7 +77,7 @@ func TestExplainOptIns(t *testing.T) {
 			[]string{"of 1048576 bytes, data dropped: dataref"},
 			nil, "dead letter",
 		},
-		{event("d", "1", `,"data":"`+strings.Repeat("y", 1<<20)+`"`), []string{"dead letter, too_large"}, nil, "data dropped"},
+		{event("d", "1", `,"data":"`+strings.Repeat("y", 1<<20)+`"`), []string{"would be refused: too_large"}, nil, "data dropped"},
 		{event("c", "1", `,"dataclassification":"public"`), []string{"=> inner"}, nil, "refused"},
 		{
 			event("c", "1", `,"dataclassification":"secret"`),
