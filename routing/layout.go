@@ -30,6 +30,7 @@ func (x *indexer) layout() {
 	var spans []span
 	ix.postings, spans = sortPostings(x.posts, x.owners, len(x.keys.keys))
 	x.addSwitches(spans)
+	x.noteCrowds(spans)
 	ix.scanFrom = make([]span, len(x.table.sourceIDs))
 	var paired []hashEntry
 	hashed := make([]hashEntry, 0, len(x.keys.keys))

@@ -13,8 +13,6 @@ const (
 	maxSiblings = 64
 	// maxShadowChecks is how many comparisons of a rule with a part of an earlier one are made.
 	maxShadowChecks = 1_000_000
-	// manyScans is how many rules without anything for the index are worth a warning: some microseconds per event.
-	manyScans = 1000
 )
 
 // certainty is what can be said of a condition without an event.
@@ -55,10 +53,7 @@ func (t *Table) review() []Problem {
 		}
 		r.shadow(i)
 	}
-	if n := int(t.index.scan.to - t.index.scan.from); n > manyScans {
-		r.warn(t.rules[0].Pos, "", "%d rules have only negations or payload predicates and are tried for every event; "+
-			"give them a type, source or other attribute to match", n)
-	}
+	r.reviewCrowds()
 	return r.problems
 }
 

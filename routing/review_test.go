@@ -170,13 +170,3 @@ func TestEmptyFrom(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
-
-func TestManyScansWarn(t *testing.T) {
-	rules := make([]Rule, manyScans+1)
-	for i := range rules {
-		rules[i] = Rule{When: condition(t, "{ subject: { not: x } }")}
-	}
-	if got := one(t, rules...); len(got) != 1 || !strings.Contains(got[0], "1001 rules have only negations") {
-		t.Errorf("got %q", got)
-	}
-}

@@ -22,6 +22,7 @@ type Table struct {
 	preds     []pred
 	entries   []entry
 	index     index
+	crowds    []crowd
 	// coreUsed has a bit for each of coreSlots that a rule asks for.
 	coreUsed uint32
 }
