@@ -60,6 +60,9 @@ func (x *indexer) addSwitches(spans []span) {
 
 // replace appends the postings of one key to kept, with switches for those that share a path.
 func (b *switchBuilder) replace(kept, posts []posting) []posting {
+	if len(posts) < fewSwitched {
+		return append(kept, posts...)
+	}
 	counts := map[int32]int{}
 	for i := range posts {
 		if p := b.compared(&posts[i]); p != nil {
