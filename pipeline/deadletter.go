@@ -48,16 +48,12 @@ func deadLetter(p *Pipeline, d delivery, from *lane, cause error) delivery {
 	if d.first != 0 {
 		first = time.Unix(0, d.first).UTC()
 	}
-	reason := bindings.ReasonRejected
-	if permanent, ok := errors.AsType[*bindings.PermanentError](cause); ok {
-		reason = permanent.Reason
-	}
 	set := func(name, value string, kind envelope.Kind) {
 		if value != "" {
 			e.Set(name, value, kind)
 		}
 	}
-	set("dlqreason", string(reason), envelope.KindString)
+	set("dlqreason", string(reasonFor(cause)), envelope.KindString)
 	set("dlqcode", cleanText(codeOf(cause)), envelope.KindString)
 	set("dlqerror", cleanText(cause.Error()), envelope.KindString)
 	set("dlqattempts", strconv.Itoa(int(d.attempts)), envelope.KindInteger)

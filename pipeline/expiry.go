@@ -52,6 +52,7 @@ func (s *shard) screen(now time.Time) {
 	}
 	ends.flush()
 	s.sendLetters()
+	s.lane.report.refused(s.lane, &s.refused)
 	s.batch = slices.DeleteFunc(s.batch, func(d delivery) bool { return d.batch == nil })
 }
 

@@ -39,7 +39,7 @@ type lane struct {
 	counts         *sinkCounts
 	// pausedUntil is when the target wants to be called again, in Unix nanoseconds: a RetryAfter stops all shards.
 	pausedUntil atomic.Int64
-	report      failureReport
+	report      sinkReport
 	turn        atomic.Uint32 // spreads events without a key over the shards
 }
 
@@ -59,6 +59,7 @@ type shard struct {
 	events   []*envelope.Event
 	busy     keySet
 	letters  []delivery // dead letters of the Send that is being settled, the last one first
+	refused  refusals   // those of the Send that is being settled
 	timer    *time.Timer
 	failures int   // consecutive Sends in which every event failed
 	paused   int64 // not before this time, in Unix nanoseconds

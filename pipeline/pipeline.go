@@ -154,6 +154,7 @@ func New(s Settings) (*Pipeline, error) {
 	if err := p.SetRoutes(s.Table, s.Unmatched); err != nil {
 		return nil, err
 	}
+	p.settings.Table = nil // the plan has it; a reload replaces that one
 	return p, nil
 }
 

@@ -29,7 +29,7 @@ type planRule struct {
 	set   *setter // nil where the route delivers every event as it is
 	// matched is the route's counter; it outlives the plan.
 	matched *atomic.Int64
-	// dropped counts what "to: drop" discarded.
+	// dropped counts what "to: drop" discarded; nil for other routes.
 	dropped *atomic.Int64
 	// sample is 1 in so many, 0 for all; sampled counts what it leaves out.
 	sample  uint64
@@ -79,8 +79,13 @@ func (p *Pipeline) compile(table *routing.Table, unmatched Policy) (*plan, error
 		return nil, fmt.Errorf("pipeline: unmatched: %w", err)
 	}
 	setters := map[string]*setter{}
-	for _, r := range table.Rules() {
-		pr := planRule{name: r.Name, drop: r.Drop, matched: p.stats.route(r.Name), dropped: p.stats.drop("route " + r.Name)}
+	rules := table.Rules()
+	pl.rules = make([]planRule, 0, len(rules))
+	for _, r := range rules {
+		pr := planRule{name: r.Name, drop: r.Drop, matched: p.stats.route(r.Name)}
+		if r.Drop {
+			pr.dropped = p.stats.drop("route " + r.Name)
+		}
 		if r.Sample > 1 {
 			pr.sample, pr.sampled = uint64(r.Sample), p.stats.drop("route "+r.Name+" sampled")
 		}

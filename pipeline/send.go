@@ -3,11 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/bindings"
 )
@@ -122,29 +118,27 @@ func (s *shard) settle(ctx context.Context, err error) {
 	}
 	now := time.Now().UnixNano()
 	ends := ender{p: s.lane.p}
-	failed, transient := 0, 0
+	var sent outcomes
 	for i := len(s.batch) - 1; i >= 0; i-- {
 		d := &s.batch[i]
 		cause := err
 		if each != nil {
 			cause = each[i]
 		}
-		if cause == nil {
+		switch {
+		case cause == nil:
+			sent.delivered++
 			ends.delivered(d)
-			continue
-		}
-		if s.shrink(d, cause) {
-			continue
-		}
-		failed++
-		if s.fail(ctx, d, cause, now, &ends) {
-			transient++
+		case s.shrink(d, cause): // goes again without its data
+		case s.fail(ctx, d, cause, now, &ends):
+			sent.failed(cause)
 		}
 	}
 	ends.flush()
 	s.sendLetters()
-	s.observe(transient, now)
-	s.lane.report.sent(s.lane, err, failed)
+	s.observe(sent.transient, now)
+	s.lane.report.sent(s.lane, &sent)
+	s.lane.report.refused(s.lane, &s.refused)
 	clear(s.batch)
 	clear(s.events)
 }
@@ -220,11 +214,14 @@ func (s *shard) giveUp(d *delivery, cause error, now int64, ends *ender) {
 	}
 	switch action {
 	case Drop:
+		s.refused.add(cause)
 		ends.dropped(d)
 	case ToSink:
+		s.refused.add(cause)
 		s.letters = append(s.letters, deadLetter(l.p, *d, l, cause))
 	default:
 		if handsBack(d) {
+			s.refused.add(cause)
 			ends.returned(d, cause)
 			return
 		}
@@ -340,29 +337,6 @@ func (e *ender) flush() {
 	if e.n > 0 {
 		e.batch.Done(e.n)
 		e.batch, e.n = nil, 0
-	}
-}
-
-// failureReport writes one line when a sink begins to fail, one now and then while it does, one when it recovers.
-type failureReport struct {
-	failing atomic.Bool
-
-	mu       sync.Mutex // guards throttle
-	throttle logThrottle
-}
-
-func (r *failureReport) sent(l *lane, err error, failed int) {
-	if failed == 0 {
-		if r.failing.CompareAndSwap(true, false) {
-			l.p.log.Info("sink delivers again", zap.String("sink", l.sink.Name))
-		}
-		return
-	}
-	r.failing.Store(true)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.throttle.allow(time.Now()) {
-		l.p.log.Warn("sink failed", zap.String("sink", l.sink.Name), zap.Int("events", failed), zap.Error(err))
 	}
 }
 

@@ -45,8 +45,9 @@ func sameBytes(format envelope.Format, kind envelope.Kind) bool {
 // maxShape bounds how much of a value's shape a message shows.
 const maxShape = 24
 
-// shape tells what a value looks like without telling what it is: letters become a and digits 9. A message of it may
-// end in a log or in another system's dead letters.
+// shape tells what a value looks like without telling what it is: letters become a, or A where they are
+// capital, and digits 9: of TRUE, which is no Boolean, the case is all that is wrong. A message of it may end in a log or
+// in another system's dead letters.
 func shape(s string) string {
 	var b strings.Builder
 	n := 0
@@ -56,6 +57,8 @@ func shape(s string) string {
 			break
 		}
 		switch {
+		case unicode.IsUpper(r), unicode.IsTitle(r):
+			r = 'A'
 		case unicode.IsLetter(r):
 			r = 'a'
 		case unicode.IsDigit(r):

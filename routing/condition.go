@@ -10,7 +10,10 @@ import (
 
 // Condition is a parsed "when": a tree of predicates over one event. It is immutable, so that several tables can be
 // compiled from it. A nil Condition matches every event.
-type Condition struct{ root *node }
+type Condition struct {
+	root     *node
+	mentions []Mention
+}
 
 // String returns the condition in the syntax of the configuration file, on one line and with the order of its parts
 // made canonical: two conditions that differ only in the order in which they were written print alike.

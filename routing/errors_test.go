@@ -30,6 +30,11 @@ func TestParseProblems(t *testing.T) {
 		{`{ tpye: a }`, []string{"warning: r.yaml:1:3: when.tpye: tpye is read as an extension attribute; did you mean type? If the extension is meant, write attributes: { tpye: … }"}},
 		{`{ prefix: a }`, []string{"warning: r.yaml:1:3: when.prefix: prefix is read as an extension attribute; a matcher stands below an attribute, such as type: { prefix: … }; if the extension is meant, write attributes: { prefix: … }"}},
 		{`{ attributes: { tpye: a } }`, nil},
+		{`{ filters: [{ exact: { tpye: a } }] }`, []string{"warning: r.yaml:1:24: when.filters[0].exact.tpye: tpye is read as an extension attribute; did you mean type? …"}},
+		{`{ cesql: "tpye = 'a' AND tpye = 'b'" }`, []string{"warning: r.yaml:1:10: when.cesql: tpye is read as an extension attribute; did you mean type? …"}},
+		{`{ attributes: { object: a, ip: b } }`, nil},
+		{`{ object: a, ip: b, uid: c }`, nil},
+		{`{ data: { $.a: 5 } }`, []string{`warning: r.yaml:1:11: when.data.$.a: "$.a" asks for a member that is called $; a path begins at the payload itself: drop the $ and write a`}},
 		{`{ type: "" }`, []string{"r.yaml:1:9: when.type: a value for type is empty; write { exists: true } for any value and { exists: false } for none"}},
 		{`{ type: null }`, []string{"r.yaml:1:9: when.type: type has no matcher; for an absent attribute write type: { exists: false }"}},
 		{`{ type: [] }`, []string{"r.yaml:1:9: when.type: the list of values for type is empty; nothing could match it"}},
@@ -157,10 +162,10 @@ func TestHostileConditions(t *testing.T) {
 		name, want string
 		when       Value
 	}{
-		{"glob", "the limit is 65536", scalar("glob")},
-		{"long glob", "longer than the limit of 1024", parseYAML(t, "{ type: { glob: \""+huge[:2000]+"\" } }")},
-		{"long regex", "longer than the limit of 1024", parseYAML(t, "{ type: { regex: \""+huge[:2000]+"\" } }")},
-		{"regex", "the limit is 65536", scalar("regex")},
+		{"glob", "has 1000000 bytes; the limit is 1024; write", scalar("glob")},
+		{"long glob", "has 2000 bytes; the limit is 1024; write", parseYAML(t, "{ type: { glob: \""+huge[:2000]+"\" } }")},
+		{"long regex", "has 2000 bytes; the limit is 1024; write", parseYAML(t, "{ type: { regex: \""+huge[:2000]+"\" } }")},
+		{"regex", "has 1000000 bytes; the limit is 1024; write", scalar("regex")},
 		{"prefix", "the limit is 65536", scalar("prefix")},
 		{"value", "the limit is 65536", scalar("")},
 		{"number", "gt takes a number", scalar("gt")},

@@ -70,6 +70,7 @@ func (p *parser) filterAttributes(f Field, o op) *node {
 	n := &node{op: opAll, pos: f.Pos, path: f.Value.Path}
 	for _, a := range f.Value.Fields {
 		p.attributeName(a)
+		p.mention(a)
 		if a.Value.Kind != Scalar || a.Value.Scalar == "" {
 			n.kids = append(n.kids, p.fail(a.Value, "the %s filter for %s takes a text that is not empty; got %s",
 				f.Key, a.Key, describe(a.Value)))

@@ -101,13 +101,23 @@ func (p *parser) text(v Value, s subject, what string) (string, bool) {
 	case v.Kind != Scalar:
 		p.fail(v, "%s for %s is a text, a number, true or false; got %s", what, s.name, describe(v))
 	case len(v.Scalar) > maxText:
-		p.fail(v, "%s for %s has %d bytes; the limit is %d", what, s.name, len(v.Scalar), maxText)
+		p.fail(v, "%s for %s has %d bytes; the limit is %d; shorten it", what, s.name, len(v.Scalar), maxText)
 	case v.Scalar == "" && (s.data == nil || what != aValue):
 		p.fail(v, "%s for %s is empty; write { exists: true } for any value and { exists: false } for none", what, s.name)
 	default:
 		return v.Scalar, true
 	}
 	return "", false
+}
+
+// pattern reads the text of a pattern, whose limit is lower than that of other texts.
+func (p *parser) pattern(v Value, s subject, what string) (string, bool) {
+	if v.Kind == Scalar && len(v.Scalar) > maxPattern {
+		p.fail(v, "%s for %s has %d bytes; the limit is %d; write shorter ones below any, which takes any number, or whole "+
+			"values as a list", what, s.name, len(v.Scalar), maxPattern)
+		return "", false
+	}
+	return p.text(v, s, what)
 }
 
 // word reads one key of a matcher map.
@@ -167,10 +177,7 @@ func (p *parser) affix(f Field, s subject, o op) *node {
 }
 
 func (p *parser) glob(f Field, s subject) *node {
-	text, ok := p.text(f.Value, s, "the glob")
-	if len(text) > maxPattern {
-		return p.fail(f.Value, "a glob of %d bytes is longer than the limit of %d", len(text), maxPattern)
-	}
+	text, ok := p.pattern(f.Value, s, "the glob")
 	t := newTest(opGlob, []string{text})
 	if ok {
 		t.glob = newGlob(text)
@@ -179,7 +186,7 @@ func (p *parser) glob(f Field, s subject) *node {
 }
 
 func (p *parser) regex(f Field, s subject) *node {
-	text, ok := p.text(f.Value, s, "the regular expression")
+	text, ok := p.pattern(f.Value, s, "the regular expression")
 	t := newTest(opRegex, []string{text})
 	if ok {
 		var err error

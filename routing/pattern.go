@@ -123,11 +123,8 @@ type pattern struct {
 	regex  *regexp.Regexp
 }
 
-// newPattern compiles source. The error tells what to change.
+// newPattern compiles source, which has at most maxPattern bytes. The error tells what to change.
 func newPattern(source string) (*pattern, error) {
-	if len(source) > maxPattern {
-		return nil, fmt.Errorf("a regular expression of %d bytes is longer than the limit of %d", len(source), maxPattern)
-	}
 	tree, err := syntax.Parse(source, syntax.Perl)
 	if err != nil {
 		return nil, fmt.Errorf("the regular expression is not valid RE2: %w", err)

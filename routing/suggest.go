@@ -5,18 +5,20 @@ import (
 	"unicode/utf8"
 )
 
+// longestName bounds what is compared: a longer word is no misspelling of a name, and the distance takes quadratic time.
+const longestName = 64
+
 // Suggest returns the candidate that word is most likely a misspelling of, or the empty string where none is close
 // enough to be worth naming. Case does not count as a difference. Distances are Damerau-Levenshtein's (optimal string
 // alignment): two neighbouring letters in the wrong order are one mistake.
 func Suggest(word string, candidates []string) string {
-	const longest = 64 // a longer word is no misspelling of a name, and the distance takes quadratic time
-	if word == "" || len(word) > longest {
+	if word == "" || len(word) > longestName {
 		return ""
 	}
 	folded := strings.ToLower(word)
 	best, bestDistance := "", 0
 	for _, c := range candidates {
-		if len(c) > longest {
+		if len(c) > longestName {
 			continue
 		}
 		allowed := tolerance(min(len(word), len(c)))

@@ -51,7 +51,7 @@ func ParseWhen(v Value) (*Condition, []Problem) {
 	if p.failed {
 		return nil, p.problems
 	}
-	return &Condition{root: root}, p.problems
+	return &Condition{root: root, mentions: p.mentions}, p.problems
 }
 
 // parser collects problems while it builds nodes. Where something is wrong it goes on with a node that nobody will
@@ -59,6 +59,9 @@ func ParseWhen(v Value) (*Condition, []Problem) {
 type parser struct {
 	problems []Problem
 	failed   bool
+	mentions []Mention
+	// meant is true below "attributes".
+	meant bool
 }
 
 func (p *parser) fail(at Value, format string, args ...any) *node {
@@ -82,7 +85,8 @@ func (p *parser) tooDeep(at Value, depth int) bool {
 	if depth <= maxDepth {
 		return false
 	}
-	p.fail(at, "conditions may be nested %d levels deep, this is deeper", maxDepth)
+	p.fail(at, "conditions may be nested %d levels deep, this is deeper; all and any take any number of conditions side by "+
+		"side, and two nots cancel out", maxDepth)
 	return true
 }
 
@@ -127,10 +131,12 @@ func (p *parser) whenKey(f Field, depth int) *node {
 	case keyData:
 		return p.section(f, p.dataField, "JSON paths, such as data: { order.total: { gt: 100 } }")
 	case keyAttributes:
-		return p.section(f, p.attributeField, "attributes to matchers, such as attributes: { any: x }")
+		return p.section(f, p.meantField, "attributes to matchers, such as attributes: { any: x }")
 	}
-	p.doubtfulName(f)
-	return p.attributeField(f)
+	if isMatcherWord(f.Key) {
+		p.matcherAsName(f)
+	}
+	return p.attributeField(f, reservedKeys()...)
 }
 
 func (p *parser) negate(f Field, n *node) *node {
@@ -166,13 +172,26 @@ func (p *parser) section(f Field, field func(Field) *node, holds string) *node {
 	return single(n)
 }
 
-func (p *parser) attributeField(f Field) *node {
+// meantField reads an attribute below "attributes".
+func (p *parser) meantField(f Field) *node {
+	p.meant = true
+	defer func() { p.meant = false }()
+	return p.attributeField(f)
+}
+
+// attributeField reads an attribute with its matcher; alike are words that the name may be a slip of too.
+func (p *parser) attributeField(f Field, alike ...string) *node {
 	p.attributeName(f)
+	p.mention(f, alike...)
 	return p.matcher(f.Value, subject{name: f.Key})
 }
 
 func (p *parser) dataField(f Field) *node {
 	path, err := envelope.ParsePath(f.Key)
+	if bare, ok := withoutRoot(f.Key); ok {
+		p.warn(Value{Pos: f.Pos, Path: f.Value.Path}, "%s asks for a member that is called $; a path begins at the payload "+
+			"itself: drop the $ and write %s", quote(clip(f.Key)), bare)
+	}
 	if err != nil {
 		return p.failKey(f, "the JSON path %s is not valid: %v", quote(clip(f.Key)), err)
 	}
@@ -205,19 +224,31 @@ func validName(name string) bool {
 	return name != ""
 }
 
-// doubtfulName warns of names that are legal for an extension and yet look like something else. Below "attributes"
-// they are taken as they are.
-func (p *parser) doubtfulName(f Field) {
-	at := Value{Pos: f.Pos, Path: f.Value.Path}
-	switch known := append(coreAttributes(), reservedKeys()...); {
-	case !validName(f.Key), isCore(f.Key):
-	case isMatcherWord(f.Key):
-		p.warn(at, "%s is read as an extension attribute; a matcher stands below an attribute, such as type: { %s: … }; "+
-			"if the extension is meant, write attributes: { %s: … }", f.Key, f.Key, f.Key)
-	case Suggest(f.Key, known) != "":
-		p.warn(at, "%s is read as an extension attribute; did you mean %s? If the extension is meant, write "+
-			"attributes: { %s: … }", f.Key, Suggest(f.Key, known), f.Key)
+// withoutRoot returns a path without the $ that begins one in JSONPath. Here it would be a member's name, which is legal
+// and next to never meant.
+func withoutRoot(path string) (bare string, ok bool) {
+	if bare, ok = strings.CutPrefix(path, "$."); !ok {
+		bare, ok = strings.CutPrefix(path, "$")
+		ok = ok && strings.HasPrefix(bare, "[")
 	}
+	return clip(bare), ok && bare != ""
+}
+
+// mention notes an attribute's name, and warns of one that is legal for an extension and yet looks like something else.
+// Below "attributes" names are taken as they are.
+func (p *parser) mention(f Field, alike ...string) {
+	m := Mention{Name: f.Key, Pos: f.Pos, Path: f.Value.Path, Meant: p.meant}
+	if likely := SuggestCore(f.Key, alike...); likely != "" && !p.meant && validName(f.Key) && !isMatcherWord(f.Key) {
+		m.Doubted = true
+		p.warn(Value{Pos: f.Pos, Path: f.Value.Path}, "%s", DoubtfulName(f.Key, likely, "write attributes: { "+f.Key+": … }"))
+	}
+	p.mentions = append(p.mentions, m)
+}
+
+// matcherAsName warns of a matcher that stands where an attribute belongs.
+func (p *parser) matcherAsName(f Field) {
+	p.warn(Value{Pos: f.Pos, Path: f.Value.Path}, "%s is read as an extension attribute; a matcher stands below an attribute, "+
+		"such as type: { %s: … }; if the extension is meant, write attributes: { %s: … }", f.Key, f.Key, f.Key)
 }
 
 func isCore(name string) bool {
@@ -238,6 +269,9 @@ func (p *parser) cesql(v Value) *node {
 	}
 	for _, w := range expr.Warnings() {
 		p.warn(v, "CESQL: %s", w)
+	}
+	for _, a := range expr.Attributes() {
+		p.mention(Field{Key: a.Name, Pos: v.Pos, Value: v})
 	}
 	t := newTest(opCESQL, []string{v.Scalar})
 	t.expr = expr

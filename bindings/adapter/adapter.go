@@ -21,6 +21,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/eventrouter/router/bindings"
@@ -60,15 +62,15 @@ type Message struct {
 }
 
 // Adapt makes events of a message. The last event of b is the one that was decoded in vain; it becomes the first of
-// them, and the others are added behind it with the same metadata and key. The error is m.Err where no adapter knows the
-// message. After any error b has no event more than before.
+// them, and the others are added behind it with the same metadata and key. Where no adapter knows the message the error is
+// m.Err, with what the adapters have to say. After any error b has no event more than before.
 func (s Set) Adapt(b *bindings.Batch, m Message) error {
 	if s == (Set{}) || !errors.Is(m.Err, envelope.ErrNotCloudEvent) {
 		return m.Err
 	}
 	var f foreign
-	if !parse(m.Body, &f) {
-		return m.Err
+	if err := parse(m.Body, &f); err != nil {
+		return &unknownError{s, m.Err, err}
 	}
 	c := conversion{Set: s, Message: m, batch: b, first: len(b.Events) - 1}
 	err := c.convert(&f)
@@ -76,14 +78,66 @@ func (s Set) Adapt(b *bindings.Batch, m Message) error {
 		c.undo()
 	}
 	if errors.Is(err, envelope.ErrNotCloudEvent) {
-		return m.Err
+		return &unknownError{s, m.Err, nil}
 	}
 	return err
 }
 
+var (
+	errNotObject = errors.New("the body is no JSON object")
+	errNotUTF8   = errors.New("the body is not UTF-8")
+)
+
 // parse reads a JSON object. What is not UTF-8 is no JSON, although the parser would take it and change it.
-func parse(body []byte, f *foreign) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) && utf8.Valid(body) && json.Unmarshal(body, f) == nil
+func parse(body []byte, f *foreign) error {
+	switch {
+	case !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")):
+		return errNotObject
+	case !utf8.Valid(body):
+		return errNotUTF8
+	}
+	return json.Unmarshal(body, f)
+}
+
+// unknownError is of a message that none of a source's adapters knows. It keeps the class of what the codec said. The text
+// is made only where somebody reads it: a message that is wrapped needs none.
+type unknownError struct {
+	set   Set
+	codec error
+	body  error // why the body could not be read; nil where it has not the members of any message
+}
+
+func (e *unknownError) Unwrap() error { return e.codec }
+
+func (e *unknownError) Error() string {
+	var names, needs []string
+	for _, a := range [...]struct {
+		on          bool
+		name, needs string
+	}{
+		{e.set.sns, "sns", "Type, MessageId and TopicArn"},
+		{e.set.eventBridge, "eventbridge", "detail-type, source, id and detail"},
+		{e.set.s3, "s3", "Records, each with eventSource, eventName and a bucket"},
+	} {
+		if a.on {
+			names, needs = append(names, a.name), append(needs, a.name+" needs "+a.needs)
+		}
+	}
+	return e.codec.Error() + "; it is no message of the adapters " + strings.Join(names, ", ") + " either: " + e.why(needs)
+}
+
+// why says what is wrong with the body, in words that do not speak of this package's types.
+func (e *unknownError) why(needs []string) string {
+	if e.body == nil {
+		return strings.Join(needs, "; ")
+	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](e.body); ok {
+		return fmt.Sprintf("the body is broken JSON at byte %d: %s", syntax.Offset, syntax)
+	}
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](e.body); ok {
+		return fmt.Sprintf("the member %s of the body is of the JSON type %s, which none of them has there", kind.Field, kind.Value)
+	}
+	return e.body.Error()
 }
 
 // conversion is the work on one message.

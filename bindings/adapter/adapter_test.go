@@ -183,7 +183,7 @@ func TestAdapters(t *testing.T) {
 			if err == nil || tc.err == "" || !strings.HasPrefix(err.Error(), tc.err) || len(b.Events) != 1 {
 				t.Errorf("%s: error %v and %d events, want %q", tc.name, err, len(b.Events), tc.err)
 			}
-			if none := tc.err == "not a CloudEvent"; none != errors.Is(err, envelope.ErrNotCloudEvent) || none && err != errVain {
+			if none := tc.err == "not a CloudEvent"; none != errors.Is(err, envelope.ErrNotCloudEvent) || none && !errors.Is(err, errVain) {
 				t.Errorf("%s: the class of %v is wrong", tc.name, err)
 			}
 			continue
@@ -220,6 +220,31 @@ func TestAdaptLeavesWhatIsAnEvent(t *testing.T) {
 		b := vain()
 		if err := all.Adapt(b, Message{Body: []byte(bridge), Err: want}); err != want || b.Events[0].Type != "left over" {
 			t.Errorf("got %v and %s, want %v", err, show(&b.Events[0]), want)
+		}
+	}
+}
+
+// A body that the adapters had been shown in vain was refused in words that did not speak of them.
+func TestUnknownMessageNamesTheAdapters(t *testing.T) {
+	const sorry = "not a CloudEvent: no sign"
+	for _, tc := range []struct{ name, on, body, want string }{
+		{"broken JSON", "sns s3", `{"Type":`, sorry + "; it is no message of the adapters sns, s3 either: the body is broken JSON at byte 8: unexpected end of JSON input"},
+		{"two documents", "eventbridge", bridge + bridge, fmt.Sprintf("%s; it is no message of the adapters eventbridge either: "+
+			"the body is broken JSON at byte %d: invalid character '{' after top-level value", sorry, len(bridge)+1)},
+		{"text", "s3", "hello", sorry + "; it is no message of the adapters s3 either: the body is no JSON object"},
+		{"nothing", "s3", "", sorry + "; it is no message of the adapters s3 either: the body is no JSON object"},
+		{"no UTF-8", "s3", "{\"a\":\"\xff\"}", sorry + "; it is no message of the adapters s3 either: the body is not UTF-8"},
+		{"another type", "eventbridge", `{"detail-type":5}`, sorry + "; it is no message of the adapters eventbridge either: " +
+			"the member detail-type of the body is of the JSON type number, which none of them has there"},
+		{"another shape", "sns eventbridge s3", `{"a":1}`, sorry + "; it is no message of the adapters sns, eventbridge, s3 either: " +
+			"sns needs Type, MessageId and TopicArn; eventbridge needs detail-type, source, id and detail; " +
+			"s3 needs Records, each with eventSource, eventName and a bucket"},
+		{"records of something else", "s3", `{"Records":[{"a":1}]}`, sorry + "; it is no message of the adapters s3 either: " +
+			"s3 needs Records, each with eventSource, eventName and a bucket"},
+		{"no adapter", "", `{"a":1}`, sorry},
+	} {
+		if err := set(t, tc.on).Adapt(vain(), Message{Body: []byte(tc.body), Err: errVain}); err == nil || err.Error() != tc.want {
+			t.Errorf("%s:\n got %v\nwant %s", tc.name, err, tc.want)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func (c *conversion) unwrap(f *foreign) error {
 	}
 	c.taken = false
 	var inner foreign
-	if !parse(envelope.Bytes(f.Message), &inner) {
+	if parse(envelope.Bytes(f.Message), &inner) != nil {
 		return envelope.ErrNotCloudEvent
 	}
 	return c.direct(&inner)

@@ -74,6 +74,8 @@ func TestAdapters(t *testing.T) {
 		{"SNS, not named", "eventbridge s3", snsNotifies, text, 400, nil, "not a CloudEvent"},
 		{"nothing named", "", "", bridgeEvent, 400, nil, "not a CloudEvent"},
 		{"something else", all, "Content-Type: application/json", `{"a":1}`, 400, nil, "no ce- header"},
+		{"something else, by what is missing", all, "Content-Type: application/json", `{"a":1}`, 400, nil, "eventbridge needs detail-type"},
+		{"broken JSON", "sns s3", "Content-Type: application/json", `{"a":`, 400, nil, "adapters sns, s3 either: the body is broken JSON at byte 5"},
 		{"an unknown event format", all, "Content-Type: application/cloudevents+cbor", bridgeEvent, 415, nil, ""},
 		{"a subscription that is no ARN", all, strings.Replace(snsNotifies, subscription, "a b", 1), text, 400, nil, "source"},
 	} {

@@ -35,7 +35,7 @@ type SourceConfig struct {
 	// lenient (malformed values are kept as they came) or raw (no decoding, for senders that do not encode).
 	HeaderEncoding string `yaml:"header_encoding,omitempty"`
 	// MaxBody is the largest request body, after decompression; 1MiB by default.
-	MaxBody bindings.Size `yaml:"max_body,omitempty"`
+	MaxBody *bindings.Size `yaml:"max_body,omitempty"`
 	// MaxConnections is how many connections the port holds open at once; 4096 by default.
 	MaxConnections int `yaml:"max_connections,omitempty"`
 	// ReplyTimeout is how long a request waits for its events to be delivered before it is answered with 503; 25s by
@@ -95,6 +95,7 @@ func (c *SourceConfig) Validate() error {
 	if _, ok := headerCodings[c.HeaderEncoding]; !ok {
 		errs = append(errs, bindings.Invalid("header_encoding", "%q is not strict, lenient or raw", c.HeaderEncoding))
 	}
+	errs = append(errs, stated("max_body", c.MaxBody)...)
 	if c.MaxConnections < 0 {
 		errs = append(errs, bindings.Invalid("max_connections", "must not be negative"))
 	}
@@ -114,6 +115,14 @@ func (c *SourceConfig) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// stated checks a size that may be left away: that is how to get the default, not 0.
+func stated(key string, size *bindings.Size) []error {
+	if size == nil || *size > 0 {
+		return nil
+	}
+	return []error{bindings.Invalid(key, "must be more than 0; remove the key for the default")}
 }
 
 // headerCodings are the values of header_encoding.
@@ -176,9 +185,9 @@ type SinkConfig struct {
 	Sign *Sign `yaml:"sign,omitempty"`
 	// Webhook asks the target for consent before the first delivery, as the web hook specification describes.
 	Webhook *SinkWebhook `yaml:"webhook,omitempty"`
-	// MaxHeader is how many bytes of header a binary request may have, 8KiB by default, which is what the strictest of
-	// the common servers and proxies take. An event with more leaves structured.
-	MaxHeader bindings.Size `yaml:"max_header,omitempty"`
+	// MaxHeader is how many bytes of header a binary request may have, its first line and its end included, 8KiB by
+	// default, which is what the strictest of the common servers and proxies take. An event with more leaves structured.
+	MaxHeader *bindings.Size `yaml:"max_header,omitempty"`
 	// Network is where the target may be: any (default), or public, which refuses private, loopback, link-local and
 	// other special addresses after the name was resolved.
 	Network string `yaml:"network,omitempty"`
@@ -248,6 +257,7 @@ func (c *SinkConfig) Validate() error {
 			errs = append(errs, bindings.Invalid("webhook", "consent is given to one address: the url must not hold placeholders"))
 		}
 	}
+	errs = append(errs, stated("max_header", c.MaxHeader)...)
 	if c.Network != "" && c.Network != "any" && c.Network != "public" {
 		errs = append(errs, bindings.Invalid("network", "%q is not any or public", c.Network))
 	}

@@ -40,6 +40,7 @@ func TestSourceConfigValidate(t *testing.T) {
 			"listen path header_encoding max_connections reply_timeout tls",
 		},
 		{"path with a query", SourceConfig{Listen: ":1", Path: "/a?b"}, "path"},
+		{"max_body of 0", SourceConfig{Listen: ":1", MaxBody: new(bindings.Size(0))}, "max_body"},
 		{"empty auth", SourceConfig{Listen: ":1", Auth: &SourceAuth{}}, "auth"},
 		{
 			"auth",
@@ -68,6 +69,7 @@ func TestSinkConfigValidate(t *testing.T) {
 	}{
 		{"good", SinkConfig{URL: "https://x.org:8443/in/{type}?a={id}", Network: "public"}, ""},
 		{"empty", SinkConfig{}, "url"},
+		{"max_header of 0", SinkConfig{URL: url, MaxHeader: new(bindings.Size(0))}, "max_header"},
 		{"scheme", SinkConfig{URL: "ftp://x.org"}, "url"},
 		{"no host", SinkConfig{URL: "http:///a"}, "url"},
 		{"91 host from data", SinkConfig{URL: "http://{source}/a"}, "url"},

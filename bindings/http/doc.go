@@ -43,7 +43,9 @@
 // # Header of the sink
 //
 // Servers bound the header and say so only by refusing it, many of them above 8 KiB. A binary event whose request would
-// have more than max_header leaves structured; 413 and 431 are refusals for good, with the sizes in the error.
+// have more than max_header leaves structured; 413 and 431 are refusals for good, with the sizes in the error. Every byte
+// counts that HTTP/1.1 writes from the first line to the empty one, whichever version is spoken. A header that leaves no room
+// for any event is a mistake in the configuration, unless no request is binary.
 //
 // # Answers
 //

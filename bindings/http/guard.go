@@ -15,7 +15,7 @@ import (
 // A request is broken by cutting it off and putting a malformed header line in the place of the rest. net/http then
 // answers it with 400, after the answers to the requests before it, and closes the connection.
 type guardConn struct {
-	net.Conn
+	*limitConn
 	scan guard
 	tail []byte // what is still to be read of the malformed line
 	cut  bool
@@ -33,7 +33,7 @@ func (c *guardConn) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.limitConn.Read(p)
 	if ok := c.scan.feed(p[:n]); ok < n {
 		c.cut, c.tail = true, []byte(malformed)
 		if ok == 0 {

@@ -18,7 +18,7 @@ import (
 // The numbers are those of the hostile-input list. Each case goes over a connection of its own, and after each a good
 // event must pass.
 func TestHostileFraming(t *testing.T) {
-	p := build(t, SourceConfig{Path: "/e", MaxBody: 4096}, nil)
+	p := build(t, SourceConfig{Path: "/e", MaxBody: new(bindings.Size(4096))}, nil)
 	p.limits = limits{bodyRead: 100 * time.Millisecond, bodyTotal: 300 * time.Millisecond, answer: time.Second, refuse: 100 * time.Millisecond}
 	p.server.http.ReadHeaderTimeout = 2 * time.Second
 	p.start(t)
@@ -234,7 +234,7 @@ func zip(t testing.TB, data []byte) []byte {
 }
 
 func TestGzip(t *testing.T) {
-	p := startSource(t, SourceConfig{MaxBody: 1 << 20})
+	p := startSource(t, SourceConfig{MaxBody: new(bindings.Size(1 << 20))})
 	good := zip(t, []byte(minimalJSON))
 	for _, tt := range []struct {
 		name   string
@@ -256,7 +256,7 @@ func TestGzip(t *testing.T) {
 
 // 36: 200 MiB that came as 200 KiB must not be inflated further than the limit.
 func TestHostileGzipBomb(t *testing.T) {
-	p := startSource(t, SourceConfig{MaxBody: 1 << 20})
+	p := startSource(t, SourceConfig{MaxBody: new(bindings.Size(1 << 20))})
 	var b bytes.Buffer
 	w, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
 	if err != nil {

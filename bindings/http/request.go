@@ -63,7 +63,7 @@ func (s *Sink) post(ctx context.Context, u *url.URL, m *message, id string) erro
 	text := finish(resp, cancel)
 	err = classify(resp.StatusCode, resp.Header, text, time.Now())
 	if p, ok := errors.AsType[*bindings.PermanentError](err); ok && p.Reason == bindings.ReasonTooLarge {
-		p.Err = fmt.Errorf("%w; the request had %d bytes of header and %d of body", p.Err, headerSize(req.Header), len(m.Body))
+		p.Err = fmt.Errorf("%w; the request had %d bytes of header and %d of body", p.Err, s.headerBytes(u, m), len(m.Body))
 	}
 	var later *bindings.RetryAfterError
 	if errors.As(err, &later) && pausesAll(resp.StatusCode) {

@@ -273,11 +273,11 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		<-l.slots
 		return nil, err
 	}
-	c = &limitConn{Conn: c, slots: l.slots}
+	conn := &limitConn{Conn: c, slots: l.slots}
 	if l.guard {
-		c = &guardConn{Conn: c}
+		return &guardConn{limitConn: conn}, nil
 	}
-	return c, nil
+	return conn, nil
 }
 
 // Close ends the listener and an Accept that waits.
@@ -291,6 +291,15 @@ type limitConn struct {
 	net.Conn
 	slots <-chan struct{}
 	once  sync.Once
+}
+
+// CloseWrite ends the sending side alone. net/http asks for it where it answers a request that it has not read to its end:
+// closed as a whole, the connection would be reset, and the answer lost with it.
+func (c *limitConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 // Close ends the connection.

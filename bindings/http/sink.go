@@ -1,7 +1,6 @@
 package http
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"maps"
@@ -28,11 +27,6 @@ const (
 	drainTime = 2 * time.Second
 	// maxQuote is how much of a refusal's text an error repeats.
 	maxQuote = 256
-	// defaultMaxHeader is the least that common servers and proxies take. Some take 8 KiB for all lines together, others
-	// for each line, and none of them says so beforehand.
-	defaultMaxHeader = 8 << 10
-	// ownHeader is room for what is in every request: its first line, Host, the delivery's ids and the signature.
-	ownHeader = 512
 )
 
 // Sink posts events to a target.
@@ -41,7 +35,8 @@ type Sink struct {
 	format   envelope.Format // of structured and batched mode
 	target   *target
 	fixed    nethttp.Header // the headers that every request has
-	room     int            // for the headers of a binary event
+	bare     int            // bytes of a request's header beside its fields
+	room     int            // for the header of a binary event
 	keys     [][]byte
 	webhook  *SinkWebhook
 	timeout  time.Duration
@@ -89,6 +84,9 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings) (*Sink, error) {
 		}
 	}
 	k.fill(&cfg)
+	if err := k.reserve(cfg.MaxHeader); err != nil {
+		return nil, err
+	}
 	if cfg.Webhook != nil && strings.HasPrefix(cfg.URL, "http:") && s.Log != nil {
 		s.Log.Warn("the web hook specification asks for https")
 	}
@@ -121,7 +119,6 @@ func (s *Sink) fill(cfg *SinkConfig) {
 	if cfg.Webhook != nil {
 		s.fixed.Set(requestOrigin, cfg.Webhook.Origin)
 	}
-	s.room = cmp.Or(int(cfg.MaxHeader), defaultMaxHeader) - ownHeader - headerSize(s.fixed)
 }
 
 // identify copies the headers that every request has. The values are shared: nobody writes to them.
@@ -229,51 +226,47 @@ func (s *Sink) sendOne(ctx context.Context, e *envelope.Event) error {
 		return err
 	}
 	m := message{Header: make(nethttp.Header, 16)}
-	if _, err := s.write(&m, e); err != nil {
+	if _, err := s.write(&m, u, e); err != nil {
 		return err
 	}
-	passTrace(m.Header, e)
 	return s.post(ctx, u, &m, s.deliveryID(e))
 }
 
-// write encodes one event in the mode that it leaves in, and returns that. A binary event whose header is more than the
-// target may take leaves structured, unless the format cannot hold it.
-func (s *Sink) write(m *message, e *envelope.Event) (bindings.Mode, error) {
+// write encodes one event to u in the mode that it leaves in, and returns that. A binary event whose header is more than
+// the target may take leaves structured, unless the format cannot hold it.
+func (s *Sink) write(m *message, u *url.URL, e *envelope.Event) (bindings.Mode, error) {
 	mode := effectiveMode(e, s.settings.Mode, s.webhook != nil)
 	if err := encode(m, e, mode, s.format); err != nil {
 		return mode, err
 	}
-	if mode == bindings.ModeBinary && e.Malformed == nil && headerSize(m.Header) > s.room {
+	s.passTrace(m.Header, e)
+	if mode == bindings.ModeBinary && e.Malformed == nil && !s.fits(u, m) {
 		whole := message{Header: make(nethttp.Header, 16)}
 		if encode(&whole, e, bindings.ModeStructured, s.format) == nil {
+			s.passTrace(whole.Header, e)
 			*m, mode = whole, bindings.ModeStructured
 		}
 	}
 	return mode, nil
 }
 
-// headerSize is what a header has on the wire.
-func headerSize(h nethttp.Header) int {
-	n := 0
-	for name, values := range h {
-		for _, v := range values {
-			n += len(name) + len(v) + len(": \r\n")
-		}
-	}
-	return n
-}
-
-// passTrace passes on the trace context of an event that came over HTTP itself.
-func passTrace(h nethttp.Header, e *envelope.Event) {
+// passTrace passes on the trace context of an event that came over HTTP itself, unless the configuration has one.
+func (s *Sink) passTrace(h nethttp.Header, e *envelope.Event) {
 	if e.Meta.Transport != "http" {
 		return
 	}
 	for i := range e.Meta.Headers {
-		switch m := &e.Meta.Headers[i]; m.Name {
+		name := ""
+		switch e.Meta.Headers[i].Name {
 		case "traceparent":
-			h["Traceparent"] = []string{string(m.Value)}
+			name = "Traceparent"
 		case "tracestate":
-			h["Tracestate"] = []string{string(m.Value)}
+			name = "Tracestate"
+		default:
+			continue
+		}
+		if s.fixed[name] == nil {
+			h[name] = []string{string(e.Meta.Headers[i].Value)}
 		}
 	}
 }
@@ -289,7 +282,7 @@ func (s *Sink) Preview(e *envelope.Event) (bindings.Preview, error) {
 	if mode == bindings.ModeBatch && e.Malformed == nil {
 		err = encodeBatch(&m, []*envelope.Event{e}, s.format)
 	} else {
-		mode, err = s.write(&m, e)
+		mode, err = s.write(&m, u, e)
 	}
 	if err != nil {
 		return bindings.Preview{}, err

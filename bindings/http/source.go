@@ -67,15 +67,15 @@ func (p *ServerPool) NewSource(cfg SourceConfig, s bindings.SourceSettings) (*So
 		return nil, err
 	}
 	src := &Source{
-		settings: s, adapters: adapters, path: path(&cfg), maxBody: int(cfg.MaxBody), reply: cfg.ReplyTimeout, limits: defaultLimits,
+		settings: s, adapters: adapters, path: path(&cfg), maxBody: cmp.Or(s.MaxEvent, defaultMaxBody), reply: cfg.ReplyTimeout, limits: defaultLimits,
 		auth: newAuthenticator(cfg.Auth), webhook: cfg.Webhook, allow: nethttp.MethodPost,
 		decoder: decoder{
 			options: envelope.Options{Lenient: s.Lenient, MaxAttributes: cmp.Or(s.MaxAttributes, defaultMaxAttributes)},
 			coding:  headerCodings[cfg.HeaderEncoding],
 		},
 	}
-	if src.maxBody == 0 {
-		src.maxBody = cmp.Or(s.MaxEvent, defaultMaxBody)
+	if cfg.MaxBody != nil {
+		src.maxBody = int(*cfg.MaxBody)
 	}
 	if src.reply == 0 {
 		src.reply = defaultReplyTimeout

@@ -59,7 +59,7 @@ func TestAnswers(t *testing.T) {
 		{name: "stopped", headers: minimal, settle: failing(fmt.Errorf("x: %w", bindings.ErrStopped)), status: 503, events: 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := build(t, SourceConfig{Path: "/events", MaxBody: 4096}, nil)
+			p := build(t, SourceConfig{Path: "/events", MaxBody: new(bindings.Size(4096))}, nil)
 			p.settle = tt.settle
 			p.start(t)
 			if tt.method == "" {
@@ -201,7 +201,7 @@ func TestOverloadBeforeBody(t *testing.T) {
 
 // A request of unknown length takes what it may need, and only what it took is kept afterwards.
 func TestWindowCountsBytes(t *testing.T) {
-	p := build(t, SourceConfig{MaxBody: 1000}, nil)
+	p := build(t, SourceConfig{MaxBody: new(bindings.Size(1000))}, nil)
 	held := make(chan *bindings.Batch, 1)
 	p.settle = func(b *bindings.Batch) { b.Expect(len(b.Events)); held <- b }
 	p.start(t)
@@ -236,7 +236,7 @@ func TestBatchLargerThanWindow(t *testing.T) {
 }
 
 func TestTooManyEventsInBatch(t *testing.T) {
-	p := startSource(t, SourceConfig{MaxBody: 16 << 20})
+	p := startSource(t, SourceConfig{MaxBody: new(bindings.Size(16 << 20))})
 	body := "[" + strings.Repeat(minimalJSON+",", 100_000) + minimalJSON + "]"
 	if got := post(t, p.url(), "Content-Type: application/cloudevents-batch+json", body); got.status != 413 {
 		t.Errorf("66: %d %s", got.status, got.body)
@@ -490,7 +490,7 @@ func TestConcurrentRequestsSettleOnce(t *testing.T) {
 
 // max_body bounds a request and limits.event an event: a batch may be larger than one event may.
 func TestEventLimitHoldsWithinBatch(t *testing.T) {
-	p := build(t, SourceConfig{MaxBody: 10_000}, func(s *bindings.SourceSettings) { s.MaxEvent = 200 }).start(t)
+	p := build(t, SourceConfig{MaxBody: new(bindings.Size(10_000))}, func(s *bindings.SourceSettings) { s.MaxEvent = 200 }).start(t)
 	const batch = "Content-Type: application/cloudevents-batch+json"
 	small := "[" + strings.Repeat(minimalJSON+",", 20) + minimalJSON
 	if got := post(t, p.url(), batch, small+"]"); got.status != 204 {

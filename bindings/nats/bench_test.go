@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -85,7 +86,7 @@ func BenchmarkBare_Stream(b *testing.B) {
 	m.Data = make([]byte, 256)
 	for i := 0; b.Loop(); i++ {
 		c := *m
-		if _, err := js.PublishMsgAsync(&c, jetstream.WithMsgID(fmt.Sprint(i)), jetstream.WithExpectStream("S")); err != nil {
+		if _, err := js.PublishMsgAsync(&c, jetstream.WithMsgID(fmt.Sprint(i)), jetstream.WithExpectStream("S"), jetstream.WithStallWait(time.Minute)); err != nil {
 			b.Fatal(err)
 		}
 		if i%benchWindow == benchWindow-1 {

@@ -60,6 +60,8 @@ func (p *endpoint) dial(ctx context.Context, h hooks) (*natsgo.Conn, error) {
 		natsgo.MaxPingsOutstanding(2),
 		// Credentials may be rotated while we run: being refused is no reason to give up.
 		natsgo.IgnoreAuthErrorAbort(),
+		// That we close the connection is no news, and least of all a loss of it.
+		natsgo.NoCallbacksAfterClientClose(),
 		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) {
 			if err != nil {
 				p.log.Warn("nats: disconnected", zap.Error(err))

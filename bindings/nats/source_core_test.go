@@ -6,6 +6,7 @@ import (
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -133,6 +134,37 @@ func TestCoreSourceDrains(t *testing.T) {
 	stop()
 	if r.count() != total || s.Dropped() != 0 {
 		t.Errorf("%d emitted, %d dropped, want %d and 0", r.count(), s.Dropped(), total)
+	}
+}
+
+// The end of the connection that a stop brings was logged as a loss with an unknown outcome.
+func TestStopIsNoLossOfTheConnection(t *testing.T) {
+	n := testbroker.NewNATS(t, nil)
+	nc := client(t, n.URL)
+	makeStream(t, manager(t, nc), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
+	for name, cfg := range map[string]SourceConfig{
+		"core":   {URL: n.URL, Subjects: []string{"c.>"}},
+		"stream": {URL: n.URL, Stream: "S"},
+	} {
+		core, logs := observer.New(zap.WarnLevel)
+		s, err := NewSource(cfg, sourceSettings(zap.New(core)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &router{async: true}
+		stop := start(t, s, r)
+		for _, subject := range []string{"c.a", "s.a"} {
+			if err := nc.PublishMsg(message(subject, "1")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "an event arrives", func() bool { return r.count() > 0 })
+		stop()
+		// What the client calls at the end it calls after Close.
+		time.Sleep(100 * time.Millisecond)
+		for _, l := range logs.All() {
+			t.Errorf("%s: %s %v", name, l.Message, l.ContextMap())
+		}
 	}
 }
 

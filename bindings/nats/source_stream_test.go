@@ -34,7 +34,7 @@ func publish(t testing.TB, js jetstream.JetStream, subject, id string) {
 func publishMany(t testing.TB, js jetstream.JetStream, subject, name string, n int) {
 	t.Helper()
 	for i := range n {
-		if _, err := js.PublishMsgAsync(message(subject, fmt.Sprintf("%s-%d", name, i))); err != nil {
+		if _, err := js.PublishMsgAsync(message(subject, fmt.Sprintf("%s-%d", name, i)), jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}

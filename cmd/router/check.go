@@ -37,7 +37,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "Check a configuration and run its tests",
 		Long: "check reads a configuration, lists everything that is wrong with it, and runs its tests:. Nothing is\n" +
 			"started. With --connect it also reaches every broker and target.",
-		Args: cobra.NoArgs,
+		Args: wantsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), paths, connect) },
 	}
 	configFlag(cmd, &paths)

@@ -34,7 +34,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: "demo runs a router without any broker: an HTTP ingress, a JetStream stream inside the process, a web hook\n" +
 			"receiver and the terminal. It sends itself events, shows the rate of each route, and at the end says what\n" +
 			"went where.",
-		Args: cobra.NoArgs,
+		Args: wantsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if show {
 				_, err := a.stdout.Write(demoConfig)

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,8 +17,8 @@ const maxExamples = 3
 
 // difference is what diff reports.
 type difference struct {
-	// Events is how many events were compared, and Moved how many of them change their sinks or what set makes of
-	// them. Synthesised says that they were made of the rules' own predicates.
+	// Events is how many events were compared, and Moved how many of them change their sinks, what a route or a sink makes
+	// of them, or whether a sink refuses them. Synthesised says that they were made of the rules' own predicates.
 	Events      int    `json:"events"`
 	Moved       int    `json:"moved"`
 	Synthesised bool   `json:"synthesised"`
@@ -30,6 +28,8 @@ type difference struct {
 	Parts []changedPart `json:"parts"`
 	// Reordered says that rules which both files have stand in another order.
 	Reordered bool `json:"reordered"`
+	// Unasked are sinks that could not be made, with the reason: what they would refuse is not compared.
+	Unasked []string `json:"unasked,omitempty"`
 }
 
 // move is a group of events that go from the same outcome to the same outcome.
@@ -57,10 +57,12 @@ type outcome struct {
 	GoesTo []string `json:"goes_to"`
 	// Unmatched is the policy, where no route matches.
 	Unmatched string `json:"unmatched,omitempty"`
-	// Set is what the copies for each sink have otherwise than the event, and Refused those that set cannot be
-	// applied to.
-	Set     map[string][]map[string]*string `json:"set,omitempty"`
-	Refused []string                        `json:"refused,omitempty"`
+	// Set is what the copies for each sink have otherwise than the event.
+	Set map[string][]map[string]*string `json:"set,omitempty"`
+	// Refused are the reasons for which copies would be refused, by sink, and DataDropped the sinks whose dataref makes
+	// the event go without its data.
+	Refused     map[string][]string `json:"refused,omitempty"`
+	DataDropped []string            `json:"data_dropped,omitempty"`
 	// Types are the types that copies for each sink were given, and SampledOut the routes that matched and deliver other
 	// events of their sample.
 	Types      map[string][]string `json:"types,omitempty"`
@@ -86,9 +88,10 @@ func (a *app) diffCommand() *cobra.Command {
 		Use:   "diff OLD NEW",
 		Short: "Say which events move between two configurations",
 		Long: "diff compares two configurations, files or folders: which rules were added, removed or changed, and which\n" +
-			"events of a sample (--events: a file of any shape, a folder, or - for standard input) change their sinks or\n" +
-			"what set makes of them. Without a sample, the events are made of the rules' own conditions.",
-		Args: cobra.ExactArgs(2),
+			"events of a sample (--events: a file of any shape, a folder, or - for standard input) change their sinks, what\n" +
+			"set makes of them, or whether a sink refuses them. Without a sample, the events are made of the rules' own\n" +
+			"conditions.",
+		Args: wantsArgs(2, "two configurations: the old one and the new one"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			before, err := a.load(args[:1])
 			if err != nil {
@@ -109,7 +112,10 @@ func (a *app) diffCommand() *cobra.Command {
 					return err
 				}
 			}
-			d := diff(before, after, list, events == "", from)
+			d, err := diff(before, after, list, events == "", from)
+			if err != nil {
+				return err
+			}
 			return a.reportDiff(&d, fail)
 		},
 	}
@@ -134,7 +140,7 @@ func (a *app) reportDiff(d *difference, fail bool) error {
 }
 
 // diff compares two configurations by their rules and by the events, or by events made of the rules.
-func diff(before, after *config.Config, events []sample.Event, synthesised bool, from string) difference {
+func diff(before, after *config.Config, events []sample.Event, synthesised bool, from string) (difference, error) {
 	d := difference{Synthesised: synthesised, Moves: []move{}, Rules: []changedRule{}, Parts: []changedPart{}}
 	d.compareRules(before, after)
 	d.compareParts(before, after)
@@ -150,16 +156,18 @@ func diff(before, after *config.Config, events []sample.Event, synthesised bool,
 	if from == "" {
 		sources = commonSources(before, after)
 	}
-	old, now := newJudge(before), newJudge(after)
-	defer old.close(context.Background())
-	defer now.close(context.Background())
+	pair, err := newJudges(before, after, synthesised)
+	if err != nil {
+		return d, err
+	}
+	defer pair.close()
 	moves := map[string]*move{}
 	var order []string
 	for i := range events {
 		moved := false
 		counted := map[string]bool{}
 		for _, source := range sources {
-			was, is := old.outcome(source, events[i]), now.outcome(source, events[i])
+			was, is := pair.outcomes(source, events[i].Event)
 			if was.key() == is.key() {
 				continue
 			}
@@ -179,7 +187,8 @@ func diff(before, after *config.Config, events []sample.Event, synthesised bool,
 		d.Moves = append(d.Moves, *moves[key])
 	}
 	slices.SortStableFunc(d.Moves, func(a, b move) int { return b.Count - a.Count })
-	return d
+	d.Unasked = pair.unasked
+	return d, nil
 }
 
 // commonSources returns the sources that both configurations have; an empty name, which every route listens to, if
@@ -213,41 +222,4 @@ func (m *move) add(s *sample.Event, source string, again, whole bool) {
 		}
 		m.Events = append(m.Events, x)
 	}
-}
-
-// outcome says where an event of a source goes.
-func (j *judge) outcome(source string, s sample.Event) outcome {
-	r := j.rule(source, s.Event)
-	o := outcome{Routes: orEmpty(r.Routes), GoesTo: orEmpty(r.sinks()), SampledOut: r.SampledOut}
-	if r.Unmatched {
-		o.Unmatched = j.cfg.Unmatched
-	}
-	copies := map[string][]map[string]*string{}
-	for _, l := range r.Legs {
-		if l.Err != nil {
-			o.Refused = append(o.Refused, l.Sink)
-			continue
-		}
-		copies[l.Sink] = append(copies[l.Sink], l.Set)
-		if l.Types != nil {
-			if o.Types == nil {
-				o.Types = map[string][]string{}
-			}
-			o.Types[l.Sink] = append(o.Types[l.Sink], typesText(l.Types))
-		}
-	}
-	for _, list := range o.Types {
-		slices.Sort(list)
-	}
-	for sink, list := range copies {
-		if len(list) == 1 && list[0] == nil {
-			delete(copies, sink) // the event as it came
-			continue
-		}
-		slices.SortFunc(list, func(a, b map[string]*string) int { return strings.Compare(setText(a), setText(b)) })
-	}
-	if len(copies) > 0 {
-		o.Set = copies
-	}
-	return o
 }

@@ -40,7 +40,7 @@ func TestDiffWithEvents(t *testing.T) {
 		{[]string{"old.yaml", "none.yaml"}, exitEnvironment, "none.yaml: no such file"},
 		{[]string{"old.yaml", "new", "--events", "none.json"}, exitEnvironment, "none.json: no such file"},
 		{[]string{"old.yaml", "new", "--from", "order"}, exitConfig, `did you mean "orders"?`},
-		{[]string{"old.yaml"}, exitConfig, "accepts 2 arg"},
+		{[]string{"old.yaml"}, exitConfig, "diff takes two configurations: the old one and the new one; got 1 argument"},
 	} {
 		r := command(t, append([]string{"diff"}, c.args...)...)
 		if r.code != c.code {
@@ -163,12 +163,19 @@ func TestDiffOfAFileWithItselfIsEmpty(t *testing.T) {
 			return b.String()
 		}
 		same := load(t, text(routes))
-		d := diff(same, load(t, text(routes)), nil, true, "")
+		compare := func(routes []string) difference {
+			d, err := diff(same, load(t, text(routes)), nil, true, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		d := compare(routes)
 		if d.Moved != 0 || len(d.Moves)+len(d.Rules)+len(d.Parts) != 0 || d.Reordered {
 			t.Fatalf("a file differs from itself: %+v\n%s", d, text(routes))
 		}
 		compared += d.Events
-		d = diff(same, load(t, text(append(routes, "when: { subject: only-here }, to: dead"))), nil, true, "")
+		d = compare(append(routes, "when: { subject: only-here }, to: dead"))
 		if len(d.Rules) != 1 || d.Rules[0].Change != changeAdded {
 			t.Fatalf("a rule more is not seen: %+v", d)
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/eventrouter/router/internal/config"
 )
 
-// compareParts lists the sources, sinks and policies that differ. How a part is configured is not shown: it may hold
-// secrets.
+// compareParts lists the sources, sinks and policies that differ. Of how a part is configured only the keys are shown: the
+// values may be secrets.
 func (d *difference) compareParts(before, after *config.Config) {
 	compareNamed(d, "source", before.Sources, after.Sources, before.SourceNames(), after.SourceNames())
 	compareNamed(d, "sink", before.Sinks, after.Sinks, before.SinkNames(), after.SinkNames())
@@ -19,7 +19,7 @@ func (d *difference) compareParts(before, after *config.Config) {
 		{"unmatched", before.Unmatched, after.Unmatched}, {"dead_letter", before.DeadLetter, after.DeadLetter},
 	} {
 		if p.before != p.after {
-			d.Parts = append(d.Parts, changedPart{p.name, changeChanged, p.before, p.after})
+			d.Parts = append(d.Parts, changedPart{Part: p.name, Change: changeChanged, Before: p.before, After: p.after})
 		}
 	}
 }
@@ -31,7 +31,8 @@ func compareNamed[T any](d *difference, kind string, before, after map[string]T,
 		case !ok:
 			d.Parts = append(d.Parts, changedPart{Part: kind + " " + name, Change: changeRemoved})
 		case !reflect.DeepEqual(before[name], is):
-			d.Parts = append(d.Parts, changedPart{Part: kind + " " + name, Change: changeChanged})
+			keys := changedKeys(reflect.ValueOf(before[name]), reflect.ValueOf(is), "")
+			d.Parts = append(d.Parts, changedPart{Part: kind + " " + name, Change: changeChanged, Keys: keys})
 		}
 	}
 	for _, name := range now {
@@ -39,6 +40,37 @@ func compareNamed[T any](d *difference, kind string, before, after map[string]T,
 			d.Parts = append(d.Parts, changedPart{Part: kind + " " + name, Change: changeAdded})
 		}
 	}
+}
+
+// changedKeys lists the keys of the file that differ between two values of one type, by their paths. It stops at maps and
+// lists, whose keys and items are the user's own.
+func changedKeys(before, after reflect.Value, path string) []string {
+	if reflect.DeepEqual(before.Interface(), after.Interface()) {
+		return nil
+	}
+	if before.Kind() == reflect.Pointer && !before.IsNil() && !after.IsNil() {
+		before, after = before.Elem(), after.Elem()
+	}
+	var keys []string
+	if before.Kind() == reflect.Struct {
+		for i := range before.NumField() {
+			f := before.Type().Field(i)
+			name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			switch {
+			case !f.IsExported() || name == "-":
+				continue
+			case options == "inline":
+				name = path
+			case path != "":
+				name = path + "." + name
+			}
+			keys = append(keys, changedKeys(before.Field(i), after.Field(i), name)...)
+		}
+	}
+	if keys == nil {
+		return []string{path}
+	}
+	return keys
 }
 
 // difference prints what diff found.
@@ -67,8 +99,11 @@ func (p *printer) difference(d *difference) {
 		case part.Change == changeRemoved:
 			p.line(0, "%s %s", p.bad("-"), part.Part)
 		default:
-			p.line(0, "~ %s is configured differently", part.Part)
+			p.line(0, "~ %s is configured differently: %s", part.Part, strings.Join(part.Keys, ", "))
 		}
+	}
+	for _, unasked := range d.Unasked {
+		p.line(0, "%s; what it would refuse is not compared", unasked)
 	}
 	made := ""
 	if d.Synthesised {
@@ -113,8 +148,11 @@ func (o *outcome) text() string {
 		for _, types := range o.Types[sink] {
 			parts[i] += " " + types
 		}
-		if slices.Contains(o.Refused, sink) {
-			parts[i] += " (its changes cannot be applied)"
+		for _, reason := range o.Refused[sink] {
+			parts[i] += " (refused: " + reason + ")"
+		}
+		if slices.Contains(o.DataDropped, sink) {
+			parts[i] += " (data dropped: dataref)"
 		}
 	}
 	return strings.Join(parts, ", ")

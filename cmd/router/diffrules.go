@@ -26,6 +26,8 @@ type changedPart struct {
 	Change string `json:"change"`
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
+	// Keys are those of a source or sink that differ.
+	Keys []string `json:"keys,omitempty"`
 }
 
 // The words of Change.

@@ -66,7 +66,7 @@ func (a *app) explainCommand() *cobra.Command {
 		Long: "explain reads events from a file or folder, or from standard input with -, and says for every route\n" +
 			"whether it matches, and if not, the first predicate that fails with the value it saw; then what each sink\n" +
 			"would get. An event may be JSON, a batch, one event per line, or a raw HTTP request.",
-		Args: cobra.ExactArgs(1),
+		Args: wantsArgs(1, "one file or folder with events, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.load(paths)
 			if err != nil {

@@ -79,7 +79,7 @@ func TestExplainBadInput(t *testing.T) {
 		{[]string{"explain", "bad.jsonl"}, exitFailed, []string{"bad.jsonl:2: ", "bad.jsonl:3: "}},
 		{[]string{"explain", "text.json"}, exitFailed, []string{"text.json:1: "}},
 		{[]string{"explain", "--from", "order", "-"}, exitConfig, []string{`did you mean "orders"?`}},
-		{[]string{"explain"}, exitConfig, []string{"accepts 1 arg"}},
+		{[]string{"explain"}, exitConfig, []string{"explain takes one file or folder with events"}},
 		{[]string{"explain", "-c", "none.yaml", "-"}, exitEnvironment, []string{"none.yaml: no such file"}},
 	} {
 		r := command(t, c.args...)

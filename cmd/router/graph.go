@@ -45,7 +45,7 @@ func (a *app) graphCommand() *cobra.Command {
 		Short: "Draw a configuration as Mermaid or DOT",
 		Long: "graph writes the sources, the routes with their conditions, the sinks, and where unmatched events and dead\n" +
 			"letters go, as a Mermaid flowchart or, with --format dot, for Graphviz.",
-		Args: cobra.NoArgs,
+		Args: wantsNone,
 		RunE: func(*cobra.Command, []string) error {
 			if format != "mermaid" && format != "dot" {
 				err := fmt.Errorf("graph: --format is mermaid or dot, not %q", format)

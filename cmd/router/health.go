@@ -22,7 +22,7 @@ func (a *app) healthCommand() *cobra.Command {
 		Short: "Ask a running router whether it is ready",
 		Long: "health asks the /readyz of a running router and exits with 0 if it is ready and with 1 if it is not.\n" +
 			"A container's health check needs no shell for it.",
-		Args: cobra.NoArgs,
+		Args: wantsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.health(cmd, address)
 		},

@@ -33,7 +33,7 @@ func (a *app) lintCommand() *cobra.Command {
 		Long: "lint reads events from files, or from standard input with -, and lists every rule of the CloudEvents\n" +
 			"specification that they break, with its name and place, and the advice of good practice as warnings. An event\n" +
 			"may be JSON, a batch, one event per line, XML, or a raw HTTP request.",
-		Args: cobra.MinimumNArgs(1),
+		Args: wantsSome("files with events, or - for standard input"),
 		RunE: func(_ *cobra.Command, args []string) error { return a.lint(args, strict) },
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "take warnings for violations")

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -23,10 +25,22 @@ import (
 // things in a row.
 const settleTime = 250 * time.Millisecond
 
+// sayAgain is how long a refusal that was logged answers a SIGHUP that gets the same one: who writes the file and sends the
+// signal sees it once.
+const sayAgain = 5 * time.Second
+
 // reloads counts how the attempts to take over a changed configuration went.
 type reloads struct {
 	mu  sync.Mutex // guards sum
 	sum admin.Reloads
+	// said is when the last refusal was logged; it belongs to whoever reloads.
+	said time.Time
+}
+
+// repeats reports whether a refusal was logged already: a change is often seen in several steps, and beside a SIGHUP.
+func (r *reloads) repeats(err error, asked bool) bool {
+	last := r.figures().Last
+	return last != nil && last.Error() == err.Error() && (!asked || time.Since(r.said) < sayAgain)
 }
 
 func (r *reloads) figures() admin.Reloads {
@@ -104,33 +118,57 @@ func watchFolders(paths []string) (*fsnotify.Watcher, error) {
 	return w, nil
 }
 
+// errSame says that a file changed and the configuration did not.
+var errSame = errors.New("the configuration is the same")
+
 // reload takes over the routes of the configuration as it is now. Whatever is wrong with it, the router runs on with
 // what it has. Unless it was asked for, a file that changed without changing the configuration is passed over.
 func (a *app) reload(in *instance, paths []string, asked bool) {
-	cfg, err := config.Load(paths, a.env)
-	if err == nil && !asked && sameRoutes(cfg, in.cfg) && needsRestart(cfg, in.cfg) == nil {
+	routes, err := a.reread(in, paths, asked)
+	freeMemory(max(routes, in.routes.count))
+	switch {
+	case errors.Is(err, errSame):
 		if in.reloads.figures().Last != nil {
 			in.reloads.book(nil) // a mistake was taken back
 		}
-		return
+	case err == nil:
+		in.reloads.book(nil)
+	default:
+		again := in.reloads.repeats(err, asked)
+		if asked || !again {
+			in.reloads.book(err)
+		}
+		if !again {
+			in.reloads.said = time.Now()
+			in.log.Error("configuration not taken over; the one before still runs", zap.Error(err))
+		}
 	}
-	if err == nil {
-		err = in.takeOver(cfg)
-	}
-	in.reloads.book(err)
+}
+
+// reread loads the configuration and takes it over. Nothing of it is reachable afterwards but what runs.
+func (a *app) reread(in *instance, paths []string, asked bool) (routes int, err error) {
+	cfg, err := config.Load(paths, a.env)
 	if err != nil {
-		in.log.Error("configuration not taken over; the one before still runs", zap.Error(err))
-		return
+		return 0, err
 	}
+	mark := markRoutes(cfg)
+	if !asked && mark == in.routes && needsRestart(cfg, in.wiring.cfg) == nil {
+		return mark.count, errSame
+	}
+	if err := in.takeOver(cfg); err != nil {
+		return mark.count, err
+	}
+	in.routes = mark
 	for _, w := range cfg.Warnings {
 		in.log.Warn("configuration", zap.String("warning", w.Error()))
 	}
-	in.log.Info("configuration taken over", zap.Int("routes", len(cfg.Routes)))
+	in.log.Info("configuration taken over", zap.Int("routes", mark.count))
+	return mark.count, nil
 }
 
 // takeOver replaces the routes by those of cfg, if its tests pass and nothing else has changed.
 func (in *instance) takeOver(cfg *config.Config) error {
-	if err := needsRestart(cfg, in.cfg); err != nil {
+	if err := needsRestart(cfg, in.wiring.cfg); err != nil {
 		return err
 	}
 	if results := runTests(cfg); failedTests(results) > 0 {
@@ -142,11 +180,7 @@ func (in *instance) takeOver(cfg *config.Config) error {
 		}
 		return errors.New(count(len(failed), "test") + " failed: " + strings.Join(failed, "; "))
 	}
-	if err := in.pipeline.SetRoutes(cfg.Table, policy(cfg.Unmatched)); err != nil {
-		return err
-	}
-	in.cfg = cfg
-	return nil
+	return in.pipeline.SetRoutes(cfg.Table, policy(cfg.Unmatched))
 }
 
 // needsRestart says what differs that a running router does not take over, nil if there is nothing.
@@ -176,18 +210,32 @@ func needsRestart(now, before *config.Config) error {
 	return fmt.Errorf("a change of %s needs a restart", strings.Join(changed, ", "))
 }
 
-// sameRoutes reports whether two configurations route alike. Where in the files their rules stand does not matter.
-func sameRoutes(a, b *config.Config) bool {
-	if a.Unmatched != b.Unmatched || len(a.Rules) != len(b.Rules) {
-		return false
+// routesMark tells what routes do from what others do. A running router keeps it instead of the rules it was made of.
+type routesMark struct {
+	count int
+	sum   [sha256.Size]byte
+}
+
+// markRoutes marks the routes and the policy of a configuration. Where in the files they stand does not matter.
+func markRoutes(cfg *config.Config) routesMark {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q", cfg.Unmatched) // a hash takes all that is written to it
+	for i := range cfg.Rules {
+		r := &cfg.Rules[i]
+		fmt.Fprintf(h, "%q %q %q %q %t %t %t %q\n",
+			r.Name, r.When, r.From, r.To, r.Stop, r.Drop, r.RewriteSource, pipeline.SetKey(*r))
 	}
-	for i := range a.Rules {
-		x, y := a.Rules[i], b.Rules[i]
-		if x.Name != y.Name || x.When.String() != y.When.String() || x.Stop != y.Stop || x.Drop != y.Drop ||
-			!reflect.DeepEqual(x.From, y.From) || !reflect.DeepEqual(x.To, y.To) || x.RewriteSource != y.RewriteSource ||
-			pipeline.SetKey(x) != pipeline.SetKey(y) {
-			return false
-		}
+	return routesMark{len(cfg.Rules), [sha256.Size]byte(h.Sum(nil))}
+}
+
+// manyRoutes is from where on a configuration takes so much memory to read that it is given back.
+const manyRoutes = 10_000
+
+// freeMemory gives back to the system what reading a large configuration took: several times what its routes need, which
+// the collector would keep for the next time. That may never come, and until then a container would have to be sized for
+// it. A small one is not worth the collection.
+func freeMemory(routes int) {
+	if routes >= manyRoutes {
+		debug.FreeOSMemory()
 	}
-	return true
 }

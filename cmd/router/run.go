@@ -29,7 +29,7 @@ func (a *app) runCommand() *cobra.Command {
 			"stops reading, finishes what is in flight, and acknowledges it. A second signal ends it at once.\n" +
 			"When a file of the configuration changes, or at SIGHUP, it takes over the new routes, tests and unmatched\n" +
 			"policy; what else has changed needs a restart, and is refused until then.",
-		Args: cobra.NoArgs,
+		Args: wantsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signalContext(cmd.Context())
 			defer stop()
@@ -78,22 +78,24 @@ func (a *app) runRouter(ctx context.Context, paths []string) error {
 
 // instance is a router that is built and not yet, or no longer, running.
 type instance struct {
-	// cfg is the configuration whose routes run; a reload replaces it. The wiring keeps the first one.
-	cfg      *config.Config
-	log      *zap.Logger
-	wiring   *wiring
+	log *zap.Logger
+	// wiring keeps what the configuration says of parts, which no reload changes.
+	wiring *wiring
+	// routes tells the routes that run from others; a reload replaces it.
+	routes   routesMark
 	pipeline *pipeline.Pipeline
 	admin    *admin.Server
 	reloads  reloads
 }
 
-// build makes every part and binds every port. Nothing is read, written or answered yet.
+// build makes every part and binds every port. Nothing is read, written or answered yet. It takes the configuration over
+// and releases what a running router does not need of it.
 func (a *app) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
 	w, err := newWiring(cfg, log, a.stdout)
 	if err != nil {
 		return nil, configError(err)
 	}
-	in := &instance{cfg: cfg, log: log, wiring: w}
+	in := &instance{log: log, wiring: w, routes: markRoutes(cfg)}
 	settings, err := w.settings()
 	if err == nil {
 		in.pipeline, err = pipeline.New(settings)
@@ -108,6 +110,8 @@ func (a *app) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
 		in.close()
 		return nil, err
 	}
+	cfg.Release()
+	freeMemory(in.routes.count)
 	return in, nil
 }
 
@@ -128,7 +132,7 @@ func (in *instance) run(ctx context.Context) error {
 
 	in.log.Info("router started", zap.String("version", version), zap.String("admin", in.admin.Addr().String()),
 		zap.Int("sources", len(in.wiring.cfg.Sources)), zap.Int("sinks", len(in.wiring.cfg.Sinks)),
-		zap.Int("routes", len(in.wiring.cfg.Rules)))
+		zap.Int("routes", in.routes.count))
 	err := p.Run(ctx)
 	closeCtx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

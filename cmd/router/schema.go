@@ -13,7 +13,7 @@ func (a *app) schemaCommand() *cobra.Command {
 		Long: "schema prints the JSON Schema (draft 2020-12) of the configuration file, for editors and for tools. An editor\n" +
 			"that speaks the YAML language server's protocol takes it from a first line such as\n" +
 			"  # yaml-language-server: $schema=router.schema.json",
-		Args: cobra.NoArgs,
+		Args: wantsNone,
 		RunE: func(*cobra.Command, []string) error {
 			if _, err := a.stdout.Write([]byte(configs.Schema)); err != nil {
 				return &codeError{code: exitFailed, err: err}

@@ -56,7 +56,7 @@ func (a *app) testCommand() *cobra.Command {
 		Short: "Run the tests of a configuration",
 		Long: "test runs the tests: of a configuration, without any broker, by the same rules as the running router.\n" +
 			"With --coverage it also lists the routes that no test reaches, and those that a stop hides from all of them.",
-		Args: cobra.NoArgs,
+		Args: wantsNone,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.load(paths)
 			if err != nil {

@@ -38,7 +38,7 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Say which version this is",
-		Args:  cobra.NoArgs,
+		Args:  wantsNone,
 		RunE: func(*cobra.Command, []string) error {
 			b := readBuildInfo()
 			if a.json {

@@ -47,7 +47,7 @@ func (d *decoder) value(n *node, v reflect.Value) {
 		v.Set(reflect.ValueOf(n.asValue()))
 		return
 	case n.kind == routing.Null:
-		d.add(n, "expected %s, got nothing; %s", expected(t), emptyHint(t))
+		d.add(n, "expected %s, got nothing; %s", expected(t), emptyHint(n, t))
 		return
 	case t.Kind() == reflect.Pointer:
 		v.Set(reflect.New(t.Elem()))

@@ -1,9 +1,12 @@
 package config
 
 import (
+	"errors"
 	"math"
+	"strconv"
 	"strings"
 
+	"github.com/eventrouter/router/bindings/template"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/routing"
 )
@@ -71,6 +74,57 @@ func (l *loader) sample(r *Route, rule *routing.Rule, n *node) int {
 		l.add(n, "a route to drop delivers nothing that could be sampled; remove the key, or name the sink that gets one in %d", r.Sample)
 	}
 	return r.Sample
+}
+
+// copies checks what set, attribute_types and sample say of each other, and of where the copy goes.
+func (l *loader) copies(rule *routing.Rule, n *node) {
+	set, types, sample := n.get("set"), n.get("attribute_types"), n.get("sample")
+	if rule.Drop && len(rule.Types) > 0 {
+		l.add(types, "a route to drop delivers nothing whose attributes could have types; remove the key, or name a sink")
+	}
+	if rule.Drop && len(rule.Set) > 0 {
+		l.warn(set, "a route to drop delivers nothing that could be changed; remove the key, or name a sink")
+	}
+	if text, ok := literal(set.get(sampledRate)); ok && rule.Sample > 1 {
+		if n, err := strconv.ParseInt(text, 10, 32); err != nil || n < 1 {
+			l.add(set.get(sampledRate), "sample multiplies sampledrate, which has to be an Integer above 0")
+		}
+	}
+	for _, t := range rule.Types {
+		at := types.get(t.Name)
+		if t.Name == sampledRate && t.Kind != envelope.KindInteger && sample != nil {
+			l.add(at, "sample makes sampledrate an Integer; write Integer, or remove it")
+		}
+		l.typed(t, set.get(t.Name), at)
+	}
+}
+
+// sampledRate is the extension that sample multiplies.
+const sampledRate = "sampledrate"
+
+// literal returns the text that a template makes of every event, if it is the same for all.
+func literal(n *node) (string, bool) {
+	if n == nil || n.kind != routing.Scalar || n.bad || n.wrong {
+		return "", false
+	}
+	t, err := template.Compile(n.value, template.Raw)
+	if err != nil {
+		return "", false // it is told of already
+	}
+	return t.Static()
+}
+
+// typed checks that the text that set gives an attribute can be of the type that attribute_types gives it.
+func (l *loader) typed(t routing.Typing, n, typeNode *node) {
+	text, ok := literal(n)
+	if !ok {
+		return
+	}
+	e := envelope.Event{ID: "1", Source: "/", Type: "t"}
+	e.AddExtension(t.Name, text, t.Kind)
+	if a, ok := errors.AsType[*envelope.AttributeError](e.Validate(envelope.Options{})); ok {
+		l.add(n, "this text is no %s, which attribute_types at %s makes of it: it %s", routing.TypeName(t.Kind), typeNode.pos, a.Rule)
+	}
 }
 
 // accepts checks which classified data a sink takes.

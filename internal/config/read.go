@@ -41,6 +41,9 @@ func (r *reader) read(text []byte) *node {
 		r.at(top, "", "the file is larger than %d MiB", maxFile>>20)
 		return nil
 	}
+	if r.unreadable(text) {
+		return nil
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document, second yaml.Node
 	switch err := decoder.Decode(&document); {
@@ -112,6 +115,8 @@ func (r *reader) syntax(err error, text []byte) {
 		hint = "; a value that begins with * needs quotes"
 	case strings.Contains(message, "cannot start any token"):
 		hint = "; a tab cannot indent, and a value that begins with @, ` or % needs quotes"
+	case strings.Contains(message, "exceeded max depth"):
+		hint = "; no configuration is nested nearly as deep: look for brackets or indentations that are never closed"
 	case strings.Contains(message, "did not find expected ','"):
 		hint = "; between { } and between [ ], a value with ${NAME} or with braces needs quotes"
 	}

@@ -17,6 +17,7 @@ func (l *loader) references(c *Config) {
 	l.unused(c)
 	l.loops(c)
 	l.tests(c)
+	l.names(c)
 }
 
 // needs records that a top-level map is missing or empty.

@@ -39,6 +39,7 @@ func (l *loader) routes(c *Config) {
 		rule.Set = l.assignments(r, at.get("set"))
 		rule.Types = l.types(at.get("attribute_types"))
 		rule.Sample = l.sample(r, &rule, at.get("sample"))
+		l.copies(&rule, at)
 		if when := at.get("when"); when != nil && !when.broken() {
 			condition, found := routing.ParseWhen(r.When)
 			l.routing(when, found)

@@ -3,6 +3,7 @@ package config
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,18 +11,25 @@ import (
 	"github.com/eventrouter/router/routing"
 )
 
-// emptyHint says how to write an empty value of a type on purpose.
-func emptyHint(t reflect.Type) string {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch expected(t) {
-	case expectMap:
-		return "remove the key, or write {}"
-	case expectList:
-		return "remove the key, or write []"
-	case expectText:
-		return `remove the key, or write ""`
+// stated are the keys that some block cannot do without, so that removing them is no advice.
+var stated = []string{
+	"brokers", "group", "topic", "url", "subject", "queue", "listen", "mechanism", "username", "password",
+	"sources", "sinks", "unmatched", "dead_letter", "to", "routes",
+}
+
+// emptyHint says what to do about a key without a value. It offers an empty value only where that is accepted.
+func emptyHint(n *node, t reflect.Type) string {
+	switch {
+	case n.parent != nil && n.parent.kind == routing.List:
+		return "remove the entry"
+	case n.key == "dataclassification":
+		return "name the levels that may go here, or write [] for none"
+	case slices.Contains(stated, n.key), n.parent != nil && n.parent.key == "wrap" && (n.key == "type" || n.key == "source"):
+		return "give it a value"
+	case t.Kind() == reflect.Pointer:
+		if v, ok := reflect.TypeAssert[validator](reflect.New(t.Elem())); ok && v.Validate() == nil {
+			return "remove the key, or write {}"
+		}
 	}
 	return "remove the key"
 }
@@ -103,12 +111,18 @@ func parseScalar(s string, v reflect.Value) (hint string, ok bool) {
 		}
 	case v.CanInt():
 		i, err := strconv.ParseInt(s, 10, v.Type().Bits())
+		if octal(s) {
+			return octalHint, false
+		}
 		if err != nil {
 			return "", false
 		}
 		v.SetInt(i)
 	case v.CanUint():
 		i, err := strconv.ParseUint(s, 10, v.Type().Bits())
+		if octal(s) {
+			return octalHint, false
+		}
 		if err != nil {
 			return "", false
 		}
@@ -123,6 +137,14 @@ func parseScalar(s string, v reflect.Value) (hint string, ok bool) {
 		panic("config: no way to read a " + v.Type().String())
 	}
 	return "", true
+}
+
+const octalHint = "; some readers of YAML take a leading zero for octal: write it without"
+
+// octal reports whether YAML 1.1 reads a number of base 8 where a person may mean one of base 10: 010 is eight there.
+func octal(s string) bool {
+	s = strings.TrimLeft(s, "+-")
+	return len(s) > 1 && s[0] == '0' && strings.Trim(s, "0123456789") == ""
 }
 
 func parseDuration(s string, v reflect.Value) (hint string, ok bool) {

@@ -40,7 +40,7 @@ var schemaRequired = map[string][]string{
 
 // schemaPositive are the numbers that, where they are stated, are more than 0.
 var schemaPositive = []string{
-	"Sink.concurrency", "Batch.events", "Window.events", "Limits.attributes", "Retry.attempts", "Route.sample",
+	"Sink.concurrency", "Batch.events", "Window.events", "Limits.attributes", "Retry.attempts",
 }
 
 const attributeName = "^[a-z0-9]+$"
@@ -90,6 +90,7 @@ func refineRoute(s *schema) {
 	for _, name := range []string{"id", "specversion"} {
 		set.Properties.Set(name, &schema{Not: jsonschema.TrueSchema, Description: "A route never changes it."})
 	}
+	replace(route, "sample", withVariable(&schema{Type: "integer", Minimum: "1", Maximum: "2147483647"}))
 	for _, name := range []string{"type", "source"} {
 		set.Properties.Set(name, text())
 	}

@@ -95,7 +95,11 @@ func (l *loader) source(s *Source, name string, n *node) {
 		l.wrap(s.Wrap, n.get("wrap"))
 	}
 	for i, a := range s.Adapters {
-		l.choice(n.get("adapters").items[i], a, adapters)
+		at := n.get("adapters").items[i]
+		l.choice(at, a, adapters)
+		if !at.bad && !at.wrong && slices.Contains(s.Adapters[:i], a) {
+			l.add(at, "%s is named twice", at.quote())
+		}
 	}
 	l.choice(n.get("isolation"), s.Isolation, isolations)
 	if s.Isolation == "sink" {
@@ -180,7 +184,7 @@ func (l *loader) format(s *Sink, n *node) {
 // wrap checks the templates that make events of other messages.
 func (l *loader) wrap(wrap map[string]string, n *node) {
 	for _, name := range []string{"type", "source"} {
-		if wrap[name] == "" && !n.wrong {
+		if at := n.get(name); wrap[name] == "" && !n.wrong && (at == nil || !at.wrong && !at.bad) {
 			l.add(n, "wrap needs %s, which every event has", name)
 		}
 	}

@@ -82,7 +82,8 @@ func TestLineErrors(t *testing.T) {
 	}
 }
 
-// FuzzRead holds that no text makes Read panic, and that every event it returns is valid.
+// FuzzRead holds that no text makes Read panic, and that every event it returns is valid but for the grammar of its URIs,
+// for which no decoder refuses an event.
 func FuzzRead(f *testing.F) {
 	one := `{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"a":1}}`
 	f.Add(one)
@@ -91,13 +92,14 @@ func FuzzRead(f *testing.F) {
 	f.Add("POST / HTTP/1.1\nHost: x\nce-specversion: 1.0\nce-id: 1\nce-source: /s\nce-type: t\n\nhello")
 	f.Add("POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/cloudevents-batch+json\r\n\r\n[]")
 	f.Add("PUT ")
+	f.Add(strings.Replace("["+one+","+one+"]", "/s", "/[", 1))
 	f.Fuzz(func(t *testing.T, text string) {
 		events, _ := Read([]byte(text), envelope.Options{})
 		for _, e := range events {
 			if e.Event == nil {
 				t.Fatal("an event is nil")
 			}
-			if err := e.Event.Validate(envelope.Options{}); err != nil {
+			if err := e.Event.Validate(envelope.Options{Lenient: true}); err != nil {
 				t.Fatalf("an event is invalid: %v", err)
 			}
 		}

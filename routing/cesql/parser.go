@@ -85,7 +85,8 @@ func (p *parser) nested(parse func() (*node, *Error)) (*node, *Error) {
 }
 
 func tooDeep(pos int) *Error {
-	return parseError(pos, "the expression is nested more than "+strconv.Itoa(MaxDepth)+" levels deep")
+	return parseError(pos, "the expression is nested more than "+strconv.Itoa(MaxDepth)+" levels deep; leave out parentheses, "+
+		"or split it into several expressions below all")
 }
 
 // build makes a node over its operands. Chains such as 1+1+1 grow deep without nesting in the source, so depth is

@@ -270,7 +270,7 @@ func (f *field) publishNATS(ctx context.Context, prefix string, events []sent, s
 			}
 			continue
 		}
-		future, err := f.js.PublishMsgAsync(m)
+		future, err := f.js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute))
 		if err != nil {
 			return err
 		}

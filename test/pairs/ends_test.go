@@ -170,7 +170,7 @@ func fromJetStream(t *testing.T, w *bindings.Window) origin {
 			for _, e := range events {
 				m := natsgo.NewMsg("pairs." + string(e.Key))
 				m.Header["Content-Type"], m.Data = []string{structuredType}, bindingtest.WriteJSON(e)
-				ack, err := js.PublishMsgAsync(m)
+				ack, err := js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute))
 				if err != nil {
 					return err
 				}
