@@ -112,11 +112,14 @@ func TestPoisonRecordIsFoundInItsBatch(t *testing.T) {
 		{kerr.InvalidTimestamp, bindings.ReasonRejected},
 	} {
 		c := cluster(t, kfake.SeedTopics(1, "out"))
+		sink := newSink(t, c, plainConfig, bindings.SinkSettings{})
+		if err := sink.Send(t.Context(), events("first", 1)); err != nil { // the client knows the topic from here on
+			t.Fatal(err)
+		}
 		c.Fault(kfake.Fault{
 			Keys: []kmsg.Key{kmsg.Produce}, Topic: "out", Err: tc.err, Count: -1,
 			When: func(r kmsg.Request) bool { return produced(r, "poison") },
 		})
-		sink := newSink(t, c, plainConfig, bindings.SinkSettings{})
 		es := events("k", 20)
 		es[7].Data, es[8].Data, es[19].Data = []byte("poison"), []byte("poison"), []byte("poison")
 		for i, err := range outcomes(t, sink.Send(t.Context(), es), 20) {
@@ -127,8 +130,8 @@ func TestPoisonRecordIsFoundInItsBatch(t *testing.T) {
 				t.Errorf("%v: event %d: %#v", tc.err, i, err)
 			}
 		}
-		got := strings.Join(ids(consume(t, c, "out", 17)), " ")
-		if want := "k0 k1 k2 k3 k4 k5 k6 k9 k10 k11 k12 k13 k14 k15 k16 k17 k18"; got != want {
+		got := strings.Join(ids(consume(t, c, "out", 18)), " ")
+		if want := "first0 k0 k1 k2 k3 k4 k5 k6 k9 k10 k11 k12 k13 k14 k15 k16 k17 k18"; got != want {
 			t.Errorf("%v: wrote %s, want %s", tc.err, got, want)
 		}
 	}
