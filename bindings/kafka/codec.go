@@ -191,6 +191,25 @@ type encoder struct {
 type scratch struct {
 	headers []kgo.RecordHeader
 	text    []byte
+	// topics are those that templates gave. The client keeps the topic of a record for good, so that it cannot alias text,
+	// which the next Send writes over.
+	topics map[string]string
+}
+
+// maxTopics is how many topics are remembered before all are forgotten.
+const maxTopics = 10_000
+
+// topic returns the topic of that name as a string of its own, the same one as long as it is remembered.
+func (s *scratch) topic(name []byte) string {
+	if t, ok := s.topics[string(name)]; ok {
+		return t
+	}
+	if s.topics == nil || len(s.topics) >= maxTopics {
+		s.topics = map[string]string{}
+	}
+	t := string(name)
+	s.topics[t] = t
+	return t
 }
 
 // reset forgets what the scratch points to and keeps its memory.
@@ -325,7 +344,8 @@ func (c *encoder) address(r *kgo.Record, e *envelope.Event, s *scratch) (err err
 		if s.text, err = c.topic.Append(s.text, e); err != nil {
 			return err
 		}
-		r.Topic = envelope.String(s.text[start:])
+		r.Topic = s.topic(s.text[start:])
+		s.text = s.text[:start]
 	}
 	switch c.key {
 	case keyKeep:

@@ -477,3 +477,27 @@ func TestCodec(t *testing.T) {
 		},
 	})
 }
+
+// TestTopicOfATemplateOutlivesItsSend: the client keeps topics, so the next Send must not write over them.
+func TestTopicOfATemplateOutlivesItsSend(t *testing.T) {
+	topic, err := template.Compile("{type}", template.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, s := &encoder{topic: topic}, new(scratch)
+	var first, second kgo.Record
+	for _, e := range []struct {
+		record *kgo.Record
+		kind   string
+	}{{&first, "aaaa"}, {&second, "bbbb"}} {
+		ev := event("1", "k")
+		ev.Type = e.kind
+		if err := c.encode(e.record, ev, s); err != nil {
+			t.Fatal(err)
+		}
+		s.reset()
+	}
+	if first.Topic != "aaaa" || second.Topic != "bbbb" {
+		t.Errorf("got topics %q and %q, want aaaa and bbbb", first.Topic, second.Topic)
+	}
+}
