@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/bindingtest"
 	"github.com/eventrouter/router/envelope"
 )
 
@@ -20,26 +21,12 @@ const (
 	snsNotifies    = snsHeaders + "Notification\nx-amz-sns-subscription-arn: arn:aws:sns:eu-west-1:1:orders:8f2c\n"
 	snsConfirms    = snsHeaders + "SubscriptionConfirmation\n"
 	snsUnsubscribe = snsHeaders + "UnsubscribeConfirmation\nx-amz-sns-subscription-arn: arn:aws:sns:eu-west-1:1:orders:8f2c\n"
-
-	bridgeEvent = "\n" + ` {"id":"7bf7","detail-type":"State Change","source":"aws.ec2","time":"2026-01-02T03:04:05Z","detail":{"n": 1.0e0}}`
-	s3TestEvent = `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-02T03:04:05Z","Bucket":"b"}`
 )
 
 // snsBody returns an envelope around a message that needs no escapes.
 func snsBody(kind, message string) string {
 	return fmt.Sprintf(`{"Type":%q,"MessageId":"sns-1","TopicArn":"arn:aws:sns:eu-west-1:1:orders","Subject":"Hi",`+
 		`"Message":%q,"SubscribeURL":"http://127.0.0.1:1/?Action=ConfirmSubscription","Timestamp":"2026-01-02T03:04:05Z"}`, kind, message)
-}
-
-// s3Notification returns a notification of n objects.
-func s3Notification(n int) string {
-	var records []string
-	for i := range n {
-		records = append(records, fmt.Sprintf(`{"eventSource":"aws:s3","awsRegion":"eu-west-1","eventTime":"2026-01-02T03:04:05Z",`+
-			`"eventName":"ObjectCreated:Put","responseElements":{"x-amz-request-id":"R","x-amz-id-2":"x"},`+
-			`"s3":{"bucket":{"name":"pics"},"object":{"key":"k%d","sequencer":"%d"}}}`, i, i))
-	}
-	return `{"Records":[` + strings.Join(records, ",") + `]}`
 }
 
 func adapting(t testing.TB, names string) *ingress {
@@ -64,19 +51,19 @@ func TestAdapters(t *testing.T) {
 		{"SNS notification without headers", "sns", "", text, 204, []string{"sns-1 " + topic + " com.amazonaws.sns.Notification Hi"}, text},
 		{"SNS subscription", "sns", snsConfirms, confirm, 204, []string{"sns-1 " + topic + " com.amazonaws.sns.SubscriptionConfirmation "}, confirm},
 		{"SNS unsubscription", "sns", snsUnsubscribe, unsubscribe, 204, []string{"sns-1 " + subscription + " com.amazonaws.sns.UnsubscribeConfirmation "}, unsubscribe},
-		{"SNS around S3", "sns s3", snsNotifies, snsBody("Notification", s3Notification(2)), 204, []string{"R.x.0.k0 " + s3 + " k0", "R.x.1.k1 " + s3 + " k1"}, ""},
-		{"SNS around S3's test message", all, snsNotifies, snsBody("Notification", s3TestEvent), 400, nil, "test message"},
-		{"S3", "s3", "Content-Type: application/json", s3Notification(1), 204, []string{"R.x " + s3 + " k0"}, ""},
-		{"S3's test message", "s3", "", s3TestEvent, 400, nil, "test message"},
-		{"EventBridge", "eventbridge", "Content-Type: application/json", bridgeEvent, 204, []string{"7bf7 aws.ec2 State Change "}, `{"n": 1.0e0}`},
-		{"the sender says that it is an event", all, minimal, bridgeEvent, 204, []string{"1 /s t "}, bridgeEvent},
-		{"a bad event is not looked at", all, "ce-id: 1", bridgeEvent, 400, nil, "ce-"},
+		{"SNS around S3", "sns s3", snsNotifies, snsBody("Notification", bindingtest.S3Notification("R", 2)), 204, []string{"R.x.0.k0 " + s3 + " k0", "R.x.1.k1 " + s3 + " k1"}, ""},
+		{"SNS around S3's test message", all, snsNotifies, snsBody("Notification", bindingtest.S3TestMessage), 400, nil, "test message"},
+		{"S3", "s3", "Content-Type: application/json", bindingtest.S3Notification("R", 1), 204, []string{"R.x " + s3 + " k0"}, ""},
+		{"S3's test message", "s3", "", bindingtest.S3TestMessage, 400, nil, "test message"},
+		{"EventBridge", "eventbridge", "Content-Type: application/json", "\n" + bindingtest.EventBridgeEvent, 204, []string{"7bf7 aws.ec2 State Change "}, `{"n": 1.0e0}`},
+		{"the sender says that it is an event", all, minimal, "\n" + bindingtest.EventBridgeEvent, 204, []string{"1 /s t "}, "\n" + bindingtest.EventBridgeEvent},
+		{"a bad event is not looked at", all, "ce-id: 1", "\n" + bindingtest.EventBridgeEvent, 400, nil, "ce-"},
 		{"SNS, not named", "eventbridge s3", snsNotifies, text, 400, nil, "not a CloudEvent"},
-		{"nothing named", "", "", bridgeEvent, 400, nil, "not a CloudEvent"},
+		{"nothing named", "", "", "\n" + bindingtest.EventBridgeEvent, 400, nil, "not a CloudEvent"},
 		{"something else", all, "Content-Type: application/json", `{"a":1}`, 400, nil, "no ce- header"},
 		{"something else, by what is missing", all, "Content-Type: application/json", `{"a":1}`, 400, nil, "eventbridge needs detail-type"},
 		{"broken JSON", "sns s3", "Content-Type: application/json", `{"a":`, 400, nil, "adapters sns, s3 either: the body is broken JSON at byte 5"},
-		{"an unknown event format", all, "Content-Type: application/cloudevents+cbor", bridgeEvent, 415, nil, ""},
+		{"an unknown event format", all, "Content-Type: application/cloudevents+cbor", "\n" + bindingtest.EventBridgeEvent, 415, nil, ""},
 		{"a subscription that is no ARN", all, strings.Replace(snsNotifies, subscription, "a b", 1), text, 400, nil, "source"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -128,7 +115,7 @@ func TestAnswerForSeveralEventsOfOneMessage(t *testing.T) {
 			}
 		}
 		p.start(t)
-		if got := post(t, p.url(), "", s3Notification(3)); got.status != tt.status || len(p.events()) != 3 {
+		if got := post(t, p.url(), "", bindingtest.S3Notification("R", 3)); got.status != tt.status || len(p.events()) != 3 {
 			t.Errorf("%v: status %d and %d events, want %d", tt.errs, got.status, len(p.events()), tt.status)
 		}
 	}
@@ -145,13 +132,13 @@ func TestAdaptedEventsCountInTheWindow(t *testing.T) {
 		confirm(b)
 	}
 	p.start(t)
-	if got := post(t, p.url(), "", s3Notification(5)); got.status != 204 || inFlight != 5 {
+	if got := post(t, p.url(), "", bindingtest.S3Notification("R", 5)); got.status != 204 || inFlight != 5 {
 		t.Errorf("status %d with %d events in flight", got.status, inFlight)
 	}
 	if !p.window.TryAcquire(1, 0) {
 		t.Fatal("the window is not empty")
 	}
-	if got := post(t, p.url(), "", s3Notification(5)); got.status != 429 {
+	if got := post(t, p.url(), "", bindingtest.S3Notification("R", 5)); got.status != 429 {
 		t.Errorf("status %d although something is in flight, want 429", got.status)
 	}
 	p.window.Release(1, 0)
@@ -166,7 +153,7 @@ func TestAdaptersComeBeforeWrap(t *testing.T) {
 			return nil
 		}
 	}).start(t)
-	for body, want := range map[string]int{s3Notification(1): 204, bridgeEvent: 204, s3TestEvent: 400} {
+	for body, want := range map[string]int{bindingtest.S3Notification("R", 1): 204, "\n" + bindingtest.EventBridgeEvent: 204, bindingtest.S3TestMessage: 400} {
 		if got := post(t, p.url(), "", body); got.status != want {
 			t.Errorf("%s: %d, want %d", body, got.status, want)
 		}
@@ -184,7 +171,7 @@ func TestAdaptersReadGzip(t *testing.T) {
 	p := adapting(t, "eventbridge").start(t)
 	var body bytes.Buffer
 	z := gzip.NewWriter(&body)
-	z.Write([]byte(bridgeEvent))
+	z.Write([]byte("\n" + bindingtest.EventBridgeEvent))
 	z.Close()
 	if got := post(t, p.url(), "Content-Encoding: gzip", body.String()); got.status != 204 || len(p.events()) != 1 {
 		t.Errorf("%d %s", got.status, got.body)

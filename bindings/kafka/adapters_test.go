@@ -11,30 +11,9 @@ import (
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/bindings/adapter"
+	"github.com/eventrouter/router/bindings/bindingtest"
 	"github.com/eventrouter/router/envelope"
 )
-
-// s3Notification returns a notification of n objects; the events' ids end in their numbers.
-func s3Notification(request string, n int) string {
-	var records []string
-	for i := range n {
-		records = append(records, fmt.Sprintf(`{"eventSource":"aws:s3","awsRegion":"eu-west-1","eventTime":"2026-01-02T03:04:05Z",`+
-			`"eventName":"ObjectCreated:Put","responseElements":{"x-amz-request-id":"%s","x-amz-id-2":"x"},`+
-			`"s3":{"bucket":{"name":"pics"},"object":{"key":"k%d","sequencer":"%d"}}}`, request, i, i))
-	}
-	return `{"Records":[` + strings.Join(records, ",") + `]}`
-}
-
-const (
-	bridgeEvent = ` {"id":"7bf7","detail-type":"State Change","source":"aws.ec2","time":"2026-01-02T03:04:05Z","detail":{"n": 1.0e0}}`
-	s3TestEvent = `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-02T03:04:05Z","Bucket":"b"}`
-)
-
-// snsNotification returns a notification around a message that needs no escapes.
-func snsNotification(message string) string {
-	return `{"Type":"Notification","MessageId":"sns-1","TopicArn":"arn:aws:sns:eu-west-1:1:orders","Timestamp":"2026-01-02T03:04:05Z",` +
-		`"Message":` + fmt.Sprintf("%q", message) + `}`
-}
 
 func raw(value string) *kgo.Record {
 	return &kgo.Record{Topic: "in", Key: []byte("k"), Value: []byte(value), Headers: headers("content-type", "application/json", "trace", "x")}
@@ -50,8 +29,8 @@ func line(e *envelope.Event) string {
 
 func TestAdapters(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "in"))
-	produce(t, client(t, c), ceRecord("in", 0, "plain"), raw(bridgeEvent), raw(s3Notification("R", 2)), raw(s3TestEvent),
-		raw(snsNotification(structuredEvent)), raw(snsNotification("hello")), raw(snsNotification(s3Notification("S", 1))), raw("hello"))
+	produce(t, client(t, c), ceRecord("in", 0, "plain"), raw(bindingtest.EventBridgeEvent), raw(bindingtest.S3Notification("R", 2)), raw(bindingtest.S3TestMessage),
+		raw(bindingtest.SNSNotification(structuredEvent)), raw(bindingtest.SNSNotification("hello")), raw(bindingtest.SNSNotification(bindingtest.S3Notification("S", 1))), raw("hello"))
 	s := settings("orders")
 	s.Adapters = []string{"sns", "eventbridge", "s3"}
 	var mu sync.Mutex
@@ -95,7 +74,7 @@ func TestAdapters(t *testing.T) {
 // the record again, all of it. The window is smaller than the record's events.
 func TestRecordOfSeveralEventsIsDoneWhenAllAre(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "in"))
-	produce(t, client(t, c), ceRecord("in", 0, "before"), raw(s3Notification("R", 5)), ceRecord("in", 0, "after"), raw(s3Notification("S", 3)))
+	produce(t, client(t, c), ceRecord("in", 0, "before"), raw(bindingtest.S3Notification("R", 5)), ceRecord("in", 0, "after"), raw(bindingtest.S3Notification("S", 3)))
 	source := func() (*Source, *bindings.Window) {
 		s := settings("a")
 		s.Adapters, s.Window = []string{"s3"}, bindings.NewWindow(4, 0)
@@ -138,7 +117,7 @@ func TestFillStopsAtTheBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	small, big := ceRecord("in", 0, "1"), raw(s3Notification("R", 3))
+	small, big := ceRecord("in", 0, "1"), raw(bindingtest.S3Notification("R", 3))
 	size := func(rs ...*kgo.Record) (n int) {
 		for _, r := range rs {
 			n += recordSize(r)
@@ -175,7 +154,7 @@ func TestFencedBatchIsRecycled(t *testing.T) {
 	s := settings("a")
 	r := &run{source: &Source{settings: s, adapters: adapters}, emit: func(*bindings.Batch) { t.Error("emitted") }}
 	tr := newTracker("in", 0)
-	rs := []*kgo.Record{raw(s3Notification("R", 3))}
+	rs := []*kgo.Record{raw(bindingtest.S3Notification("R", 3))}
 	first, _ := tr.add(rs)
 	tr.fence()
 	if err := r.deliver(t.Context(), &delivery{tracker: tr, first: first, records: rs}); err != nil {

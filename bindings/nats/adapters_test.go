@@ -2,7 +2,6 @@ package nats
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,31 +10,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/bindingtest"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/testbroker"
 )
-
-// s3Notification returns a notification of n objects; the events' ids end in their numbers.
-func s3Notification(request string, n int) string {
-	var records []string
-	for i := range n {
-		records = append(records, fmt.Sprintf(`{"eventSource":"aws:s3","awsRegion":"eu-west-1","eventTime":"2026-01-02T03:04:05Z",`+
-			`"eventName":"ObjectCreated:Put","responseElements":{"x-amz-request-id":"%s","x-amz-id-2":"x"},`+
-			`"s3":{"bucket":{"name":"pics"},"object":{"key":"k%d","sequencer":"%d"}}}`, request, i, i))
-	}
-	return `{"Records":[` + strings.Join(records, ",") + `]}`
-}
-
-const (
-	bridgeEvent = ` {"id":"7bf7","detail-type":"State Change","source":"aws.ec2","time":"2026-01-02T03:04:05Z","detail":{"n": 1.0e0}}`
-	s3TestEvent = `{"Service":"Amazon S3","Event":"s3:TestEvent","Time":"2026-01-02T03:04:05Z","Bucket":"b"}`
-)
-
-// snsNotification returns a notification around a message that needs no escapes.
-func snsNotification(message string) string {
-	return `{"Type":"Notification","MessageId":"sns-1","TopicArn":"arn:aws:sns:eu-west-1:1:orders","Timestamp":"2026-01-02T03:04:05Z",` +
-		`"Message":` + fmt.Sprintf("%q", message) + `}`
-}
 
 // adapting returns a source with all adapters.
 func adapting(t testing.TB, cfg SourceConfig, events int) (*Source, *bindings.Window) {
@@ -55,12 +33,12 @@ var foreign = []struct {
 	body string
 	ids  []string
 }{
-	{bridgeEvent, []string{"7bf7"}},
-	{s3Notification("R", 3), []string{"R.x.0.k0", "R.x.1.k1", "R.x.2.k2"}},
-	{s3TestEvent, []string{""}},
-	{snsNotification(`{"specversion":"1.0","id":"inner","source":"/s","type":"t"}`), []string{"inner"}},
-	{snsNotification("hello"), []string{"sns-1"}},
-	{snsNotification(s3Notification("S", 1)), []string{"S.x"}},
+	{bindingtest.EventBridgeEvent, []string{"7bf7"}},
+	{bindingtest.S3Notification("R", 3), []string{"R.x.0.k0", "R.x.1.k1", "R.x.2.k2"}},
+	{bindingtest.S3TestMessage, []string{""}},
+	{bindingtest.SNSNotification(`{"specversion":"1.0","id":"inner","source":"/s","type":"t"}`), []string{"inner"}},
+	{bindingtest.SNSNotification("hello"), []string{"sns-1"}},
+	{bindingtest.SNSNotification(bindingtest.S3Notification("S", 1)), []string{"S.x"}},
 	{"hello", []string{""}},
 }
 
@@ -143,7 +121,7 @@ func TestAdaptersStream(t *testing.T) {
 // nothing of those it had.
 func TestBatchesOfSeveralEventsStopAtTheBounds(t *testing.T) {
 	s, _ := adapting(t, SourceConfig{URL: "nats://127.0.0.1:1", Subjects: []string{"c.>"}}, 2)
-	big := &natsgo.Msg{Subject: "c.a", Data: []byte(s3Notification("R", 3))}
+	big := &natsgo.Msg{Subject: "c.a", Data: []byte(bindingtest.S3Notification("R", 3))}
 	msgs := []*natsgo.Msg{big, message("c.a", "1"), message("c.a", "2"), message("c.a", "3"), big, big}
 	want := []int{3, 2, 4, 3}
 	var got []int
@@ -181,7 +159,7 @@ func TestStreamMessageOfSeveralEventsIsAcknowledgedOnce(t *testing.T) {
 	s, _ := adapting(t, SourceConfig{URL: n.URL, Stream: "S"}, 100)
 	// All of it is there before the source reads, so that it is one batch.
 	publish(t, js, "s.a", "before")
-	if _, err := js.Publish(t.Context(), "s.a", []byte(s3Notification("R", 3))); err != nil {
+	if _, err := js.Publish(t.Context(), "s.a", []byte(bindingtest.S3Notification("R", 3))); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, js, "s.a", "after")
