@@ -35,7 +35,8 @@
 //
 // The sink keeps the order of what goes to one partition, within a Send and across Sends that follow each other. Each
 // Send has a producer of its own while it runs, and hands all its records over before the first of them is sent;
-// when one then fails, the client fails every later one of its partition with it. Records without key share a
+// when one then fails, the client fails every later one of its partition with it. To hand over is more where a topic is
+// new to the client: see [newcomers]. Records without key share a
 // partition for the length of a Send. Where the broker refuses a batch because of one of its records, the sink narrows
 // it down to that record by sending the batch's parts one after the other, in order.
 //

@@ -23,8 +23,10 @@ type producer struct {
 	client *kgo.Client
 	slots  []*slot // of the Send, in its order, then spare ones up to the capacity
 	flight []*slot // what produce has sent last
+	first  []*slot // what of it goes to topics that the client has not met
 	text   scratch
 	spread *partitioner
+	fresh  *newcomers
 	limit  *bindings.Limit // of a record; the client was told the same
 	// trouble is the client's, for the error of a Send that was given up.
 	trouble trouble
@@ -51,7 +53,7 @@ const (
 )
 
 func newProducer(l *bindings.Limit) *producer {
-	return &producer{spread: newPartitioner(), limit: l, home: make(chan struct{}, 1)}
+	return &producer{spread: newPartitioner(), fresh: newNewcomers(), limit: l, home: make(chan struct{}, 1)}
 }
 
 // fill encodes the events into slots. An event that cannot be encoded or is too large fails for good, the others go on.
@@ -95,7 +97,7 @@ func (p *producer) reset() {
 	for _, s := range p.slots {
 		s.record, s.state, s.err = kgo.Record{}, unsent, nil
 	}
-	p.slots, p.flight = p.slots[:0], p.flight[:0]
+	p.slots, p.flight, p.first = p.slots[:0], p.flight[:0], p.first[:0]
 	p.text.reset()
 	p.trouble.forget()
 }
@@ -110,24 +112,42 @@ func (p *producer) send(ctx context.Context) bool {
 	return len(refused) == 0 || p.narrow(ctx, refused) != late
 }
 
-// produce sends the unsent among slots and waits for their outcomes. It reports false when ctx was done first.
+// produce sends the unsent among slots and waits for their outcomes. It reports false when ctx was done first. What goes
+// to topics that the client knows goes first, because a new topic may turn out not to exist, and that takes time.
 func (p *producer) produce(ctx context.Context, slots []*slot) bool {
-	p.flight = p.flight[:0]
+	p.flight, p.first = p.flight[:0], p.first[:0]
 	for _, s := range slots {
-		if s.state == unsent {
+		switch {
+		case s.state != unsent:
+		case p.fresh.know(s.record.Topic):
 			p.flight = append(p.flight, s)
+		default:
+			p.first = append(p.first, s)
 		}
 	}
-	if len(p.flight) == 0 {
+	if !p.transmit(ctx, p.flight, false) || !p.transmit(ctx, p.first, true) {
+		return false
+	}
+	p.fresh.learn(p.first)
+	p.fresh.forget(p.flight)
+	return true
+}
+
+// transmit hands slots to the client, those of new topics until they are in their places, and then has all of them sent.
+func (p *producer) transmit(ctx context.Context, slots []*slot, areNew bool) bool {
+	if len(slots) == 0 {
 		return true
 	}
 	p.mu.Lock()
-	p.left = len(p.flight)
+	p.left = len(slots)
 	p.mu.Unlock()
-	for _, s := range p.flight {
+	if areNew {
+		p.fresh.expect(slots)
+	}
+	for _, s := range slots {
 		p.client.Produce(ctx, &s.record, s.promise)
 	}
-	if p.client.Flush(ctx) != nil {
+	if areNew && !p.fresh.wait(ctx) || p.client.Flush(ctx) != nil {
 		return false
 	}
 	select {
@@ -140,6 +160,7 @@ func (p *producer) produce(ctx context.Context, slots []*slot) bool {
 
 // outcome is called by the client, once for each record.
 func (p *producer) outcome(s *slot, err error) {
+	p.fresh.settle(&s.record)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.state, s.err = confirmed, nil

@@ -157,6 +157,7 @@ func (s *Sink) take() (*producer, error) {
 	p := newProducer(limit)
 	cl, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.WithLogger(&p.trouble),
+		kgo.WithHooks(p.fresh),
 		kgo.RecordPartitioner(p.spread),
 		kgo.ProducerBatchMaxBytes(batchLimit(limit)),
 		// Not among the shared options: a new client writes to the list of codecs it is given.
