@@ -1,24 +1,22 @@
 package routing
 
 import (
-	"hash/maphash"
 	"unicode"
 	"unicode/utf8"
 )
 
-// hashIndex finds the postings of an exact value, open addressing with linear probing. Its seed is random, so that
-// nobody can choose values that collide.
+// hashIndex finds the postings of an exact value. Its seed is random, so that nobody can choose values that collide.
 type hashIndex struct {
-	mask    uint64
-	buckets []bucket
+	tags    tags
+	buckets []bucket // at the places of the tags
 	keys    []hashKey
 }
 
 // bucket holds some bits of a key's hash and its postings, so that neither a miss nor a hit that the postings refuse
 // touches the key, which is far away in memory.
 type bucket struct {
-	tag uint32
-	// key is the number of a key plus one; zero is an empty bucket.
+	sum uint32
+	// key is the number of a key.
 	key      int32
 	postings span
 }
@@ -49,38 +47,37 @@ func newHashIndex(entries []hashEntry) *hashIndex {
 
 // newSumIndex makes an index without keys, for walkSum.
 func newSumIndex(entries []hashEntry) *hashIndex {
-	size := 1
-	for size < 2*len(entries) {
-		size *= 2
-	}
-	h := &hashIndex{mask: uint64(size - 1), buckets: make([]bucket, size)}
+	h := &hashIndex{tags: newTags(len(entries))}
+	h.buckets = make([]bucket, len(h.tags)*groupSize)
 	for i := range entries {
 		e := &entries[i]
-		at := e.sum & h.mask
-		for h.buckets[at].key != 0 {
-			at = (at + 1) & h.mask
-		}
-		h.buckets[at] = bucket{tag: uint32(e.sum >> 32), key: int32(i + 1), postings: e.postings}
+		h.buckets[h.tags.add(e.sum)] = bucket{sum: uint32(e.sum >> 24), key: int32(i), postings: e.postings}
 	}
 	return h
 }
-
-// hashText returns the hash of a text, which is never zero.
-func hashText(seed maphash.Seed, text string) uint64 { return maphash.String(seed, text) | 1<<63 }
 
 // spread makes the hash of a value depend on its attribute.
 func spread(sum uint64, slot int32) uint64 { return sum ^ uint64(uint32(slot))*0x9e3779b97f4a7c15 }
 
 // walk tries the postings of a value whose hash is known.
 func (h *hashIndex) walk(text string, slot int32, sum uint64, s *Scratch) {
-	sum = spread(sum, slot)
-	tag := uint32(sum >> 32)
-	for at := sum & h.mask; ; at = (at + 1) & h.mask {
-		b := &h.buckets[at]
-		if b.key == 0 {
-			return
+	if sum = spread(sum, slot); h.tags.lack(sum) {
+		return
+	}
+	h.walkFound(text, slot, sum, s)
+}
+
+func (h *hashIndex) walkFound(text string, slot int32, sum uint64, s *Scratch) {
+	wanted, mask := tag(sum), uint64(len(h.tags)-1)
+	for at := sum & mask; ; at = (at + 1) & mask {
+		group := h.tags[at]
+		for found := hits(group, wanted); found != 0; found &= found - 1 {
+			b := &h.buckets[place(at, found)]
+			if b.sum == uint32(sum>>24) && s.tryKey(&h.keys[b.key], b.postings, text, slot) {
+				return
+			}
 		}
-		if b.tag == tag && s.tryKey(&h.keys[b.key-1], b.postings, text, slot) {
+		if !full(group) {
 			return
 		}
 	}
@@ -88,14 +85,16 @@ func (h *hashIndex) walk(text string, slot int32, sum uint64, s *Scratch) {
 
 // walkSum tries the postings of whatever has a hash.
 func (h *hashIndex) walkSum(sum uint64, s *Scratch) {
-	tag := uint32(sum >> 32)
-	for at := sum & h.mask; ; at = (at + 1) & h.mask {
-		b := &h.buckets[at]
-		if b.key == 0 {
-			return
+	wanted, mask := tag(sum), uint64(len(h.tags)-1)
+	for at := sum & mask; ; at = (at + 1) & mask {
+		group := h.tags[at]
+		for found := hits(group, wanted); found != 0; found &= found - 1 {
+			if b := &h.buckets[place(at, found)]; b.sum == uint32(sum>>24) {
+				s.tryAll(b.postings)
+			}
 		}
-		if b.tag == tag {
-			s.tryAll(b.postings)
+		if !full(group) {
+			return
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"hash/maphash"
 	"slices"
 
 	"github.com/eventrouter/router/routing/cesql"
@@ -28,9 +27,10 @@ type slotIndex struct {
 	// lengths has a bit for every length of the exact values, the last one for all that are longer: most values of
 	// an attribute that is seldom asked for are passed over without hashing them.
 	lengths uint64
-	fold    bool
-	affixes []*radix
+	affixes []radix
 	exists  span
+	// seldom says that there is what follows, or exists.
+	seldom, fold bool
 }
 
 // maxLength is the last bit of slotIndex.lengths.
@@ -38,9 +38,11 @@ const maxLength = 63
 
 // index is the immutable index of a table.
 type index struct {
-	seed  maphash.Seed
+	seed  hashSeed
 	slots []slotIndex
-	hash  *hashIndex
+	// core are the slots of core attributes that there is anything for.
+	core []int32
+	hash *hashIndex
 	// paired finds the postings of pairs.
 	pairs  []slotPair
 	paired *hashIndex
@@ -212,14 +214,14 @@ func (x *indexer) coverAffixes(slot int32, prefix, suffix string) {
 	}
 }
 
-// coverConjuncts indexes an expression by what it implies.
+// coverConjuncts indexes an expression by what it implies and what is no predicate of its own.
 func (x *indexer) coverConjuncts(p *pred) {
 	for _, c := range p.test.expr.Conjuncts() {
 		kind, ok := conjunctKind(c.Op)
-		if !ok || slices.Contains(c.Values, "") {
+		slot := x.lower.attr(c.Attribute)
+		if !ok || slices.Contains(c.Values, "") || isChecked(slot, c) {
 			continue
 		}
-		slot := x.lower.attr(c.Attribute)
 		if kind == byExists {
 			x.cover(key{kind: byExists, slot: slot}, false)
 		} else {

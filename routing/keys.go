@@ -1,7 +1,5 @@
 package routing
 
-import "hash/maphash"
-
 // keyKind is a kind of access. The better ones come first.
 type keyKind uint8
 
@@ -25,13 +23,13 @@ type key struct {
 
 // keyTable numbers keys. It is a map that remembers the hashes of its keys, because the index needs them again.
 type keyTable struct {
-	seed  maphash.Seed
+	seed  hashSeed
 	keys  []key
 	sums  []uint64
 	table []int32 // numbers plus one, by hash; zero is an empty place
 }
 
-func newKeyTable(seed maphash.Seed, size int) *keyTable {
+func newKeyTable(seed hashSeed, size int) *keyTable {
 	k := &keyTable{seed: seed, keys: make([]key, 0, size), sums: make([]uint64, 0, size)}
 	k.grow(2 * size)
 	return k

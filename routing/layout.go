@@ -1,7 +1,5 @@
 package routing
 
-import "hash/maphash"
-
 // build compiles the conditions and fills the index.
 func (t *Table) build() {
 	l := newLowerer()
@@ -9,7 +7,7 @@ func (t *Table) build() {
 	for i := range t.rules {
 		conditions[i] = l.condition(t.rules[i].When)
 	}
-	t.index.seed = maphash.MakeSeed()
+	t.index.seed = newHashSeed()
 	x := newIndexer(t, l)
 	x.choosePairs(conditions)
 	for _, preds := range conditions {
@@ -68,7 +66,11 @@ func (x *indexer) layout() {
 	}
 	for i := range ix.slots {
 		at := &ix.slots[i]
-		at.any = at.lengths != 0 || at.fold || len(at.affixes) > 0 || at.exists.from < at.exists.to
+		at.seldom = at.fold || at.exists.from < at.exists.to
+		at.any = at.lengths != 0 || len(at.affixes) > 0 || at.seldom
+		if at.any && i < len(coreSlots) {
+			ix.core = append(ix.core, int32(i))
+		}
 	}
 }
 
@@ -92,7 +94,7 @@ func sortPostings(posts []posting, owners []int32, keys int) (sorted []posting, 
 	return sorted, spans
 }
 
-// markUsed notes which core attributes any rule asks for.
+// markUsed notes whether any rule asks for a core attribute that few do.
 func (t *Table) markUsed(conditions [][]pred) {
 	for _, preds := range conditions {
 		t.markPreds(preds)
@@ -117,6 +119,6 @@ func (t *Table) markPreds(preds []pred) {
 
 func (t *Table) markSlot(slot int32) {
 	if slot < int32(len(coreSlots)) {
-		t.coreUsed |= 1 << slot
+		t.usesSeldom = t.usesSeldom || slot == 0 || slot > 3
 	}
 }

@@ -15,11 +15,18 @@ func (t *Table) Match(s *Scratch, source int, e *envelope.Event) []int32 {
 	s.begin(t, source, e)
 	s.load()
 	ix := &t.index
-	s.tryAll(ix.scan)
+	if ix.scan.from < ix.scan.to {
+		s.tryAll(ix.scan)
+	}
 	if ix.scansFrom {
 		s.tryScanFrom()
 	}
 	s.lookUpPairs(ix)
+	for _, slot := range ix.core {
+		if s.attrs[slot].stamp == s.now {
+			s.lookUp(slot, &ix.slots[slot])
+		}
+	}
 	for _, slot := range s.present {
 		s.lookUp(slot, &ix.slots[slot])
 	}
@@ -29,33 +36,33 @@ func (t *Table) Match(s *Scratch, source int, e *envelope.Event) []int32 {
 
 // load copies the attributes of the event that any rule asks for into their slots. An empty core attribute is absent.
 func (s *Scratch) load() {
-	e, used := s.event, s.table.coreUsed
-	if used&(1<<2) != 0 && e.Type != "" {
-		s.put(2, e.Type)
+	e, attrs, now := s.event, s.attrs[:len(coreSlots)], s.now
+	if e.Source != "" {
+		attrs[1].set(now, e.Source)
 	}
-	if used&(1<<1) != 0 && e.Source != "" {
-		s.put(1, e.Source)
+	if e.Type != "" {
+		attrs[2].set(now, e.Type)
 	}
-	if used&(1<<3) != 0 && e.Subject != "" {
-		s.put(3, e.Subject)
+	if e.Subject != "" {
+		attrs[3].set(now, e.Subject)
 	}
-	if used&^(1<<1|1<<2|1<<3) != 0 {
-		s.loadSeldom(used)
+	if s.table.usesSeldom {
+		s.loadSeldom()
 	}
-	if len(s.table.attrNames) > len(coreSlots) {
+	if len(s.attrs) > len(coreSlots) {
 		s.loadExtensions()
 	}
 }
 
 // loadSeldom loads the core attributes that few rules ask for.
-func (s *Scratch) loadSeldom(used uint32) {
+func (s *Scratch) loadSeldom() {
 	e := s.event
 	texts := [len(coreSlots)]string{
 		0: e.ID, 4: e.Time, 5: e.DataContentType, 6: e.DataSchema, 7: envelope.SpecVersion,
 	}
 	for slot, text := range texts {
-		if used&(1<<slot) != 0 && text != "" {
-			s.put(int32(slot), text)
+		if text != "" {
+			s.attrs[slot].set(s.now, text)
 		}
 	}
 }
@@ -65,7 +72,10 @@ func (s *Scratch) loadExtensions() {
 		a := s.event.Extension(i)
 		slot, ok := s.table.extension(a.Name)
 		if ok && s.attrs[slot].stamp != s.now { // the first of a name counts, as in Event.Get
-			s.put(slot, a.Value)
+			s.attrs[slot].set(s.now, a.Value)
+			if s.table.index.slots[slot].any {
+				s.present = append(s.present, slot)
+			}
 		}
 	}
 }
@@ -87,28 +97,19 @@ func (t *Table) extension(name string) (int32, bool) {
 	return 0, false
 }
 
-// put fills a slot.
-func (s *Scratch) put(slot int32, text string) {
-	v := &s.attrs[slot]
-	v.stamp, v.sum, v.text = s.now, 0, text
-	if s.table.index.slots[slot].any {
-		s.present = append(s.present, slot)
-	}
-}
-
 // lookUp tries what the index has for the event's value of one attribute.
 func (s *Scratch) lookUp(slot int32, ix *slotIndex) {
 	v := &s.attrs[slot]
 	if ix.lengths>>min(len(v.text), maxLength)&1 != 0 {
 		s.table.index.hash.walk(v.text, slot, v.hash(s.table.index.seed), s)
 	}
-	for _, r := range ix.affixes {
-		r.walk(v.text, s)
+	for i := range ix.affixes {
+		ix.affixes[i].walk(v.text, s)
 	}
-	if ix.fold {
-		s.lookUpFolded(slot, v.text)
-	}
-	if ix.exists.from < ix.exists.to {
+	if ix.seldom {
+		if ix.fold {
+			s.lookUpFolded(slot, v.text)
+		}
 		s.tryAll(ix.exists)
 	}
 }

@@ -102,6 +102,8 @@ func (s *Scratch) lookUpPairs(ix *index) {
 			p.lengths[1]>>min(len(b.text), maxLength)&1 == 0 {
 			continue
 		}
-		ix.paired.walkSum(pairSum(a.hash(ix.seed), b.hash(ix.seed), p.mark), s)
+		if sum := pairSum(a.hash(ix.seed), b.hash(ix.seed), p.mark); !ix.paired.tags.lack(sum) {
+			ix.paired.walkSum(sum, s)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/routing/cesql"
 )
 
 // pred is a predicate of a compiled rule, in negation normal form: only leaves are negated. That a missing attribute
@@ -103,15 +104,52 @@ func (l *lowerer) lower(n *node, neg bool) pred {
 		return l.lower(n.kids[0], !neg)
 	case opAll, opAny:
 		return l.combine(n, neg)
+	case opCESQL:
+		return l.expression(n, neg)
 	default:
 		return l.leaf(n, neg)
+	}
+}
+
+// expression lowers a CESQL expression. What it implies of attributes that every event has is checked before it, which is
+// quicker. What it implies of others is not: that they are missing is an error of the expression, which is counted.
+func (l *lowerer) expression(n *node, neg bool) pred {
+	p := pred{op: opCESQL, neg: neg, test: n.test}
+	if neg {
+		return p
+	}
+	var parts []pred
+	for _, c := range n.test.expr.Conjuncts() {
+		if slot := l.attr(c.Attribute); isChecked(slot, c) {
+			parts = append(parts, pred{op: conjunctOp(c.Op), slot: slot, text: c.Values[0]})
+		}
+	}
+	if parts == nil {
+		return p
+	}
+	return pred{op: opAll, group: &group{parts: append(parts, p)}}
+}
+
+// isChecked reports whether a conjunct, about the attribute of a slot, becomes a predicate of its own.
+func isChecked(slot int32, c cesql.Conjunct) bool {
+	return isRequired(slot) && len(c.Values) == 1 && c.Values[0] != ""
+}
+
+// conjunctOp returns the predicate that a conjunct with one value is.
+func conjunctOp(o cesql.Op) op {
+	switch o {
+	case cesql.Prefix:
+		return opPrefix
+	case cesql.Suffix:
+		return opSuffix
+	default:
+		return opEqual
 	}
 }
 
 func (l *lowerer) leaf(n *node, neg bool) pred {
 	p := pred{op: n.op, neg: neg, test: n.test}
 	switch {
-	case n.op == opCESQL:
 	case n.data != nil:
 		p.data, p.lazy, p.slot = true, true, l.path(n.attr, n.data)
 	default:

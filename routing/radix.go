@@ -17,7 +17,8 @@ type radix struct {
 	// common is what all keys begin with, then come width bytes that are looked up in heads.
 	common string
 	width  int
-	heads  []radixHead
+	tags   tags
+	heads  []radixHead // at the places of the tags
 	seed   uint64
 	nodes  []radixNode
 	// text holds the rests of all nodes.
@@ -29,8 +30,7 @@ type radix struct {
 // radixHead leads from some bytes, read as a number, to a node.
 type radixHead struct {
 	bytes uint64
-	// node is the number of the node plus one; zero is an empty place.
-	node int32
+	node  int32
 }
 
 // radixNode takes 32 bytes, half a cache line.
@@ -50,38 +50,50 @@ type radixNode struct {
 // word is how many bytes a head has at most.
 const word = 8
 
-// headBytes reads the first width bytes, at least one and at most a word, as a number that is different for different
-// bytes. It reads the first and the last half, which may overlap.
+// headBytes reads the first width bytes, at least one and at most a word, as a number.
 func headBytes(text string, width int) uint64 {
-	if width >= 4 {
-		return uint64(low32(text)) | uint64(low32(text[width-4:]))<<32
+	if len(text) >= word {
+		return low64(text) & (^uint64(0) >> (8 * (word - width) & 63))
 	}
-	return uint64(text[0]) | uint64(text[width>>1])<<8 | uint64(text[width-1])<<16
+	return fewBytes(text[:width])
 }
 
-// low32 reads four bytes, the first one lowest.
-func low32(text string) uint32 {
-	b := text[:4]
-	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+// fewBytes reads less than a word.
+func fewBytes(text string) (n uint64) {
+	for i := range len(text) {
+		n |= uint64(text[i]) << (8 * i)
+	}
+	return n
 }
 
 // start returns the node that a head leads to, nil if there is none.
 func (r *radix) start(head uint64) *radixNode {
-	for at := r.place(head); ; at = (at + 1) & uint64(len(r.heads)-1) {
-		h := &r.heads[at]
-		if h.node == 0 {
-			return nil
+	sum := r.sum(head)
+	if r.tags.lack(sum) {
+		return nil
+	}
+	return r.find(head, sum)
+}
+
+// find is start where the tags leave it open.
+func (r *radix) find(head, sum uint64) *radixNode {
+	wanted, mask := tag(sum), uint64(len(r.tags)-1)
+	for at := sum & mask; ; at = (at + 1) & mask {
+		group := r.tags[at]
+		for found := hits(group, wanted); found != 0; found &= found - 1 {
+			if h := &r.heads[place(at, found)]; h.bytes == head {
+				return &r.nodes[h.node]
+			}
 		}
-		if h.bytes == head {
-			return &r.nodes[h.node-1]
+		if !full(group) {
+			return nil
 		}
 	}
 }
 
-// place returns where the search for a head begins. The seed is random, so that nobody can choose keys that collide.
-func (r *radix) place(head uint64) uint64 {
-	hi, lo := bits.Mul64(head^r.seed, 0x9e3779b97f4a7c15)
-	return (hi ^ lo) & uint64(len(r.heads)-1)
+// sum returns the hash of a head. The seed is random, so that nobody can choose keys that collide.
+func (r *radix) sum(head uint64) uint64 {
+	return fold(head^r.seed, 0x9e3779b97f4a7c15)
 }
 
 // child returns the node behind n for the byte c, nil if there is none.

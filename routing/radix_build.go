@@ -16,7 +16,7 @@ type radixKey struct {
 
 // newRadixes builds the radixes of distinct keys that are not empty: one for the short keys and one for the others,
 // because the shortest key bounds what a head can tell. It sorts the keys.
-func newRadixes(keys []radixKey, suffix bool) []*radix {
+func newRadixes(keys []radixKey, suffix bool) []radix {
 	order := radix{suffix: suffix}
 	slices.SortFunc(keys, func(a, b radixKey) int { return order.order(a.text, b.text) })
 	var short, long []radixKey
@@ -27,10 +27,10 @@ func newRadixes(keys []radixKey, suffix bool) []*radix {
 			long = append(long, k)
 		}
 	}
-	var all []*radix
+	var all []radix
 	for _, keys := range [][]radixKey{short, long} {
 		if len(keys) > 0 {
-			all = append(all, newRadix(keys, suffix))
+			all = append(all, *newRadix(keys, suffix))
 		}
 	}
 	return all
@@ -77,21 +77,14 @@ func (b *radixBuilder) heads(keys []radixKey, depth int) {
 	for depth += b.width; len(keys) > 0; {
 		count := b.group(keys, depth-b.width, depth)
 		bytes := b.cut(keys[0].text, depth-b.width, depth)
-		heads = append(heads, radixHead{headBytes(bytes, b.width), int32(len(b.nodes)) + 1})
+		heads = append(heads, radixHead{headBytes(bytes, b.width), int32(len(b.nodes))})
 		b.node(keys[:count], depth)
 		keys = keys[count:]
 	}
-	size := 1
-	for size < 2*len(heads) {
-		size *= 2
-	}
-	b.radix.heads = make([]radixHead, size)
+	b.tags = newTags(len(heads))
+	b.radix.heads = make([]radixHead, len(b.tags)*groupSize)
 	for _, h := range heads {
-		at := b.place(h.bytes)
-		for b.radix.heads[at].node != 0 {
-			at = (at + 1) & uint64(size-1)
-		}
-		b.radix.heads[at] = h
+		b.radix.heads[b.tags.add(b.sum(h.bytes))] = h
 	}
 }
 

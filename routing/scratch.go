@@ -1,14 +1,17 @@
 package routing
 
 import (
-	"hash/maphash"
-
 	"github.com/eventrouter/router/envelope"
 )
 
 // coreSlots are the attributes with fixed slots, which Scratch.load knows by number.
 var coreSlots = [...]string{
 	"id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "specversion",
+}
+
+// isRequired reports whether every event has the attribute of a slot.
+func isRequired(slot int32) bool {
+	return slot < int32(len(coreSlots)) && (slot <= 2 || coreSlots[slot] == "specversion")
 }
 
 // Scratch is the memory that matching needs beside the table. One goroutine uses it at a time. After a reload it may
@@ -21,7 +24,7 @@ type Scratch struct {
 	attrs []slotValue
 	data  []dataValue
 	seen  []uint32
-	// present are the slots that the event fills and that the index has anything for.
+	// present are the slots of extensions that the event fills and that the index has anything for.
 	present []int32
 	folded  []byte
 	// limit is the lowest rule with stop that matched so far: no rule behind it can match any more.
@@ -43,8 +46,11 @@ type slotValue struct {
 	text string
 }
 
+// set gives a slot the value of the event that now stands for.
+func (v *slotValue) set(now uint32, text string) { v.stamp, v.sum, v.text = now, 0, text }
+
 // hash returns the value's hash, which is made at most once.
-func (v *slotValue) hash(seed maphash.Seed) uint64 {
+func (v *slotValue) hash(seed hashSeed) uint64 {
 	if v.sum == 0 {
 		v.sum = hashText(seed, v.text)
 	}

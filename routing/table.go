@@ -23,8 +23,8 @@ type Table struct {
 	entries   []entry
 	index     index
 	crowds    []crowd
-	// coreUsed has a bit for each of coreSlots that a rule asks for.
-	coreUsed uint32
+	// usesSeldom says that a rule asks for another core attribute than type, source and subject.
+	usesSeldom bool
 }
 
 // origin is the From of a rule by numbers: any, one source, or a sorted list.
