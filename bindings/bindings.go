@@ -33,6 +33,19 @@ type Readier interface {
 	Ready(ctx context.Context) error
 }
 
+// ReadReporter is a Source that begins to read some time after its Run has begun, and never gets what is sent before: a
+// subscription, or a path that is served. It is ready once it has reported, and not when Ready returns nil.
+type ReadReporter interface {
+	// OnReading is called once, before Run, which calls report each time that the source begins to read.
+	OnReading(report func())
+}
+
+// DropCounter is a Source whose transport cannot wait, so that what it has no room for is lost.
+type DropCounter interface {
+	// Dropped returns how many messages were lost so far.
+	Dropped() int64
+}
+
 // FailureReporter is a Source or Sink that can fail for good while batches are still in the pipeline. It calls report
 // at once, so that the router stops and the batches come home. A source returns the same error from Run when they have.
 type FailureReporter interface {

@@ -15,6 +15,9 @@ import (
 // errConnecting is the state of a part that has not answered yet.
 var errConnecting = errors.New("not connected yet")
 
+// errSubscribing is the state of a source whose broker was reached and that does not get what is sent there yet.
+var errSubscribing = errors.New("reached, but not reading yet")
+
 // readyAttempt bounds one attempt to reach a broker, so that readyz can name what is wrong while it hangs.
 const readyAttempt = 10 * time.Second
 

@@ -260,7 +260,12 @@ func (p *Pipeline) runSources(ctx context.Context, stop context.CancelFunc) erro
 			if r, ok := src.Source.(bindings.Readier); ok && !p.awaitReady(ctx, "source "+src.Name, r) {
 				return
 			}
-			p.health.set("source "+src.Name, nil)
+			if f, ok := src.Source.(bindings.ReadReporter); ok {
+				p.health.set("source "+src.Name, errSubscribing)
+				f.OnReading(func() { p.health.set("source "+src.Name, nil) })
+			} else {
+				p.health.set("source "+src.Name, nil)
+			}
 			if f, ok := src.Source.(bindings.FailureReporter); ok {
 				f.OnFailure(func(err error) {
 					p.health.set("source "+src.Name, err)

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/eventrouter/router/bindings"
 )
 
 // sinkCounts counts the legs of one sink. At every moment legs = delivered + dead-lettered + dropped + rejected +
@@ -131,6 +133,8 @@ type SourceFigures struct {
 	Unmatched int64  `json:"unmatched"`
 	// ExpressionErrors counts CESQL expressions that ended in an error for an event, and so did not match.
 	ExpressionErrors int64 `json:"expression_errors,omitempty"`
+	// Dropped counts messages that never became events, because the source had no room and its transport cannot wait.
+	Dropped int64 `json:"dropped,omitempty"`
 }
 
 // SinkFigures are what became of a sink's deliveries.
@@ -166,9 +170,14 @@ func (p *Pipeline) Ledger() Ledger {
 	}
 	for i := range s.sources {
 		c := &s.sources[i]
-		l.Sources = append(l.Sources, SourceFigures{
-			s.sourceNames[i], c.events.Load(), c.malformed.Load(), c.unmatched.Load(), c.failed.Load(),
-		})
+		figures := SourceFigures{
+			Name: s.sourceNames[i], Events: c.events.Load(), Malformed: c.malformed.Load(), Unmatched: c.unmatched.Load(),
+			ExpressionErrors: c.failed.Load(),
+		}
+		if d, ok := p.settings.Sources[i].Source.(bindings.DropCounter); ok {
+			figures.Dropped = d.Dropped()
+		}
+		l.Sources = append(l.Sources, figures)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

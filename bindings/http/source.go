@@ -41,8 +41,9 @@ type Source struct {
 	server   *server
 	taken    atomic.Bool // Run or Close was called
 
-	onFailure func(error)
-	pool      sync.Pool // of *exchange
+	onFailure func(error) // may be nil
+	onReading func()      // may be nil
+	pool      sync.Pool   // of *exchange
 
 	mu       sync.Mutex // guards emit and draining
 	emit     func(*bindings.Batch)
@@ -124,6 +125,9 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	err := s.server.run(s)
 	if err == nil {
 		s.settings.Log.Info("listening", zap.String("address", s.Addr()), zap.String("path", s.path))
+		if s.onReading != nil {
+			s.onReading()
+		}
 		select {
 		case <-ctx.Done():
 		case err = <-s.server.failed:
@@ -148,6 +152,9 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	}
 	return err
 }
+
+// OnReading sets what is told when the path is served: until then it answers 503.
+func (s *Source) OnReading(report func()) { s.onReading = report }
 
 // OnFailure sets what is told of a port that is served no more, before Run returns.
 func (s *Source) OnFailure(report func(error)) { s.onFailure = report }

@@ -337,6 +337,35 @@ func TestPortIsBoundEarlyAndGivenBack(t *testing.T) {
 	}
 }
 
+// A source said to be ready whose path was not served yet would answer 503 to the first requests.
+func TestReadsFromTheMomentItSaysSo(t *testing.T) {
+	pool := NewServerPool()
+	settings := bindings.SourceSettings{Name: "x", Log: zap.NewNop(), Window: bindings.NewWindow(10, 0)}
+	for range 20 {
+		src, err := pool.NewSource(SourceConfig{Listen: "127.0.0.1:0"}, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool.Serve()
+		url := "http://" + src.Addr()
+		if got := post(t, url, minimal, "{}"); got.status != 503 {
+			t.Fatalf("before it runs it answers %d, want 503", got.status)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		reading, done := make(chan struct{}), make(chan error, 1)
+		src.OnReading(func() { close(reading) })
+		go func() { done <- src.Run(ctx, confirm) }()
+		<-reading
+		if got := post(t, url, minimal, "{}"); got.status/100 != 2 {
+			t.Errorf("it reads and answers %d", got.status)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestSharedPort(t *testing.T) {
 	pool := NewServerPool()
 	settings := bindings.SourceSettings{Log: zap.NewNop(), Window: bindings.NewWindow(10, 0)}

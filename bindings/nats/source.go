@@ -49,6 +49,8 @@ type Source struct {
 	decoder  *decoder
 	log      *zap.Logger
 	dropped  atomic.Int64
+	core     atomic.Pointer[coreReader] // a core source's Run, nil without one
+	reading  func()                     // see OnReading; may be nil
 
 	mu      sync.Mutex // guards what follows
 	running bool
@@ -136,10 +138,19 @@ func (s *Source) Ready(ctx context.Context) error {
 	return s.ensureStream(ctx, nc)
 }
 
-// Dropped returns how many messages a core source lost because the router fell behind.
-func (s *Source) Dropped() int64 { return s.dropped.Load() }
+// OnReading sets what is told each time that the source reads, for the first time or again. That the server was there
+// before Run says nothing of that: what others publish to core NATS before the server has the subscriptions is lost.
+func (s *Source) OnReading(report func()) { s.reading = report }
 
-// report sets what Ready says, and logs a change for the worse.
+// Dropped returns how many messages a core source lost because the router fell behind, up to this moment.
+func (s *Source) Dropped() int64 {
+	if r := s.core.Load(); r != nil {
+		r.countDropped(logSlowEvery)
+	}
+	return s.dropped.Load()
+}
+
+// report sets what Ready says, tells who waits for the source to read, and logs a change for the worse.
 func (s *Source) report(err error) {
 	s.mu.Lock()
 	changed := err != nil && (s.status == nil || s.status.Error() != err.Error())
@@ -147,6 +158,9 @@ func (s *Source) report(err error) {
 	s.mu.Unlock()
 	if changed {
 		s.log.Warn("nats: source is waiting", zap.Error(err))
+	}
+	if err == nil && s.reading != nil {
+		s.reading()
 	}
 }
 

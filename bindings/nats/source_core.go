@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -26,13 +27,19 @@ type coreReader struct {
 	wake     chan struct{} // capacity 1: something has gathered
 
 	telling sync.Mutex // held by whoever finds out and reports whether the source reads
+	gap     time.Time  // when the connection went; zero while there is one; under telling
 
 	mu       sync.Mutex // guards what follows
 	room     *sync.Cond
 	gathered []*natsgo.Msg
 	seen     map[*natsgo.Subscription]int // drops already counted
 	warned   time.Time
+	unsaid   int // drops that the log does not know of
 }
+
+// errGap is what a core source waits with: unlike a stream, the server keeps nothing for it.
+var errGap = errors.New("nats: the connection was lost; core NATS is at most once, " +
+	"and what is published until the source reads again is lost uncounted")
 
 // coreBatch is a batch whose outcome changes nothing: there is nobody to tell.
 type coreBatch struct {
@@ -61,7 +68,7 @@ func (s *Source) runCore(ctx context.Context, emit func(*bindings.Batch)) error 
 	r.nc = s.connect(ctx, hooks{
 		lost: r.lost,
 		back: func(nc *natsgo.Conn) { r.confirm(ctx, nc) },
-		slow: func(*natsgo.Subscription) { r.countDropped() },
+		slow: func(*natsgo.Subscription) { r.countDropped(logSlowEvery) },
 	})
 	if r.nc == nil {
 		return nil
@@ -70,13 +77,15 @@ func (s *Source) runCore(ctx context.Context, emit func(*bindings.Batch)) error 
 	if err := r.subscribe(); err != nil {
 		return err
 	}
-	var first sync.WaitGroup
-	first.Go(func() { r.confirm(ctx, r.nc) })
-	defer first.Wait()
+	s.core.Store(r)
+	defer s.core.Store(nil)
+	var beside sync.WaitGroup
+	beside.Go(func() { r.confirm(ctx, r.nc) })
+	beside.Go(func() { r.watchDrops(ctx, logSlowEvery) })
+	defer beside.Wait()
 	r.run(ctx, emit)
 	r.drain(ctx, emit)
 	r.inFlight.Wait()
-	r.countDropped()
 	return nil
 }
 
@@ -106,7 +115,10 @@ func (r *coreReader) subscribe() error {
 func (r *coreReader) lost() {
 	r.telling.Lock()
 	defer r.telling.Unlock()
-	r.report(errDisconnected)
+	if r.gap.IsZero() {
+		r.gap = time.Now()
+	}
+	r.report(errGap)
 }
 
 // confirm reports that the source reads, once the server has answered a request that follows the subscriptions. Being
@@ -120,13 +132,28 @@ func (r *coreReader) confirm(ctx context.Context, nc *natsgo.Conn) {
 		err := nc.FlushWithContext(flush)
 		cancel()
 		if err == nil {
-			r.report(nil)
+			r.confirmed(nc.LastError())
 			return
 		}
 		if ctx.Err() == nil {
 			r.log.Warn("nats: the subscription is not confirmed yet", zap.Error(err))
 		}
 	}
+}
+
+// confirmed reports what the server made of the subscriptions: last is the connection's last error, in which a refusal
+// of one of them shows. Only new permissions and a new connection help against that.
+func (r *coreReader) confirmed(last error) {
+	if errors.Is(last, natsgo.ErrPermissionViolation) {
+		r.report(last)
+		return
+	}
+	if !r.gap.IsZero() {
+		r.log.Warn("nats: the source reads again; what was published since the connection went is lost",
+			zap.Duration("gap", time.Since(r.gap)))
+		r.gap = time.Time{}
+	}
+	r.report(nil)
 }
 
 // subscribed reports whether the subscriptions were made; the connection may be lost and back before they are.
@@ -209,10 +236,16 @@ func (r *coreReader) batch() *coreBatch {
 	return b
 }
 
-// drain stops the subscriptions and emits what the client has received already.
+// drain stops the subscriptions and emits what the client has received already. From here on the client drops nothing:
+// a subscription that has ended does not tell how many it dropped, and what comes until the server has read the end is
+// not much.
 func (r *coreReader) drain(ctx context.Context, emit func(*bindings.Batch)) {
 	var open sync.WaitGroup
-	r.countDropped()
+	for _, sub := range r.subs {
+		// This fails only without a connection, where nothing comes.
+		_ = sub.SetPendingLimits(-1, -1)
+	}
+	r.countDropped(0)
 	for _, sub := range r.subs {
 		open.Add(1)
 		done := sync.OnceFunc(open.Done)
@@ -237,26 +270,4 @@ func (r *coreReader) drain(ctx context.Context, emit func(*bindings.Batch)) {
 		msgs = r.swap(msgs)
 		r.emit(ctx, msgs, emit)
 	}
-}
-
-// countDropped adds what the client dropped since the last look and says so, at most every logSlowEvery.
-func (r *coreReader) countDropped() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	fresh := 0
-	for _, sub := range r.subs {
-		n, err := sub.Dropped()
-		if err != nil {
-			continue
-		}
-		fresh += n - r.seen[sub]
-		r.seen[sub] = n
-	}
-	total := r.dropped.Add(int64(fresh))
-	if fresh == 0 || time.Since(r.warned) < logSlowEvery {
-		return
-	}
-	r.warned = time.Now()
-	r.log.Warn("nats: messages were dropped because the router fell behind; core NATS is at most once",
-		zap.Int64("dropped_total", total))
 }

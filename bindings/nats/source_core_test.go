@@ -73,40 +73,6 @@ func TestCoreSourceNeverReplies(t *testing.T) {
 	}
 }
 
-// T-23: what is lost because the router is slow equals what the counter says, and the log says it a few times at most.
-func TestCoreSourceCountsWhatItDrops(t *testing.T) {
-	n := testbroker.NewNATS(t, nil)
-	nc := client(t, n.URL)
-	core, logs := observer.New(zap.WarnLevel)
-	settings := sourceSettings(zap.New(core))
-	settings.Window = bindings.NewWindow(10, 0)
-	s, err := NewSource(SourceConfig{URL: n.URL, Subjects: []string{"c.>"}, Pending: 100}, settings, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	release := make(chan struct{})
-	r := &router{async: true, decide: func(*envelope.Event) error { <-release; return nil }}
-	stop := start(t, s, r)
-	const total = 20_000
-	for i := range total {
-		if err := nc.PublishMsg(message("c.a", fmt.Sprint(i))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := nc.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "drops are counted", func() bool { return s.Dropped() > 0 })
-	close(release)
-	stop()
-	if got := s.Dropped() + int64(r.count()); got != total {
-		t.Errorf("%d dropped and %d delivered make %d, want %d", s.Dropped(), r.count(), got, total)
-	}
-	if got := logs.Len(); got == 0 || got > 5 {
-		t.Errorf("%d warnings, want a few", got)
-	}
-}
-
 // A stop emits what the client has received already.
 func TestCoreSourceDrains(t *testing.T) {
 	n := testbroker.NewNATS(t, nil)

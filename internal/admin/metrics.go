@@ -10,7 +10,7 @@ import (
 type collector struct {
 	settings Settings
 
-	build, events, malformed, unmatched, failed, matched, outcomes, inFlight, drops, deadLetters, ready, reloads, current *prometheus.Desc
+	build, events, malformed, unmatched, failed, lost, matched, outcomes, inFlight, drops, deadLetters, ready, reloads, current *prometheus.Desc
 }
 
 func newCollector(s Settings) *collector {
@@ -24,6 +24,7 @@ func newCollector(s Settings) *collector {
 		malformed:   desc("source_malformed_total", "Messages that were not CloudEvents.", "source"),
 		unmatched:   desc("source_unmatched_total", "Events that no route matched.", "source"),
 		failed:      desc("source_expression_errors_total", "CESQL expressions that ended in an error and so did not match.", "source"),
+		lost:        desc("source_dropped_total", "Messages lost because a source had no room and its transport cannot wait.", "source"),
 		matched:     desc("route_matched_total", "Events a route matched.", "route"),
 		outcomes:    desc("sink_outcomes_total", "Deliveries to a sink by how they ended.", "sink", "outcome"),
 		inFlight:    desc("sink_in_flight", "Deliveries to a sink without an outcome yet.", "sink"),
@@ -53,6 +54,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(c.malformed, s.Malformed, s.Name)
 		counter(c.unmatched, s.Unmatched, s.Name)
 		counter(c.failed, s.ExpressionErrors, s.Name)
+		counter(c.lost, s.Dropped, s.Name)
 	}
 	for _, r := range l.Routes {
 		counter(c.matched, r.Matched, r.Name)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"mime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -229,6 +230,64 @@ func (l *ledger) await(t *testing.T, patience time.Duration) {
 	}
 }
 
+// lost names the events that never came, in the order in which they were sent, as ranges: whether the first ones are
+// missing or the last ones tells where to look.
+func (l *ledger) lost() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var seqs []int
+	for uid, e := range l.want {
+		if l.seen[uid] == 0 {
+			seqs = append(seqs, e.seq)
+		}
+	}
+	slices.Sort(seqs)
+	return ranges(seqs)
+}
+
+// ranges writes ascending numbers as "0-45, 512, 9990-9999", and only the first and the last few of many.
+func ranges(numbers []int) string {
+	const shown = 20
+	var parts []string
+	for i := 0; i < len(numbers); {
+		first := i
+		for i++; i < len(numbers) && numbers[i] == numbers[i-1]+1; i++ {
+		}
+		part := fmt.Sprint(numbers[first])
+		if i > first+1 {
+			part += fmt.Sprintf("-%d", numbers[i-1])
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) > 2*shown {
+		middle := fmt.Sprintf("(%d more ranges)", len(parts)-2*shown)
+		parts = slices.Concat(parts[:shown], []string{middle}, parts[len(parts)-shown:])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// A loss that cannot be placed cannot be explained.
+func TestRanges(t *testing.T) {
+	var odd []int
+	for i := range 50 {
+		odd = append(odd, 2*i+1)
+	}
+	for _, c := range []struct {
+		in   []int
+		want string
+	}{
+		{nil, ""},
+		{[]int{7}, "7"},
+		{[]int{0, 1, 2, 5, 8, 9}, "0-2, 5, 8-9"},
+		{odd, "1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31, 33, 35, 37, 39, (10 more ranges), " +
+			"61, 63, 65, 67, 69, 71, 73, 75, 77, 79, 81, 83, 85, 87, 89, 91, 93, 95, 97, 99"},
+	} {
+		if got := ranges(c.in); got != c.want {
+			t.Errorf("%v: got %s, want %s", c.in, got, c.want)
+		}
+	}
+}
+
 // verdict are the figures of a ledger.
 type verdict struct{ sent, lost, invented, corrupted, duplicates, reordered int }
 
@@ -249,6 +308,6 @@ func (l *ledger) check(t *testing.T, name string, ordered, once bool) {
 	v := l.verdict()
 	t.Logf("LEDGER %-34s %s", name, v)
 	if v.lost+v.invented+v.corrupted > 0 || ordered && v.reordered > 0 || once && v.duplicates > 0 {
-		t.Errorf("%s: %s\n%s", name, v, strings.Join(l.examples, "\n"))
+		t.Errorf("%s: %s\nlost, in the order of sending: %s\n%s", name, v, l.lost(), strings.Join(l.examples, "\n"))
 	}
 }
