@@ -101,7 +101,10 @@ func (t *Table) extension(name string) (int32, bool) {
 func (s *Scratch) lookUp(slot int32, ix *slotIndex) {
 	v := &s.attrs[slot]
 	if ix.lengths>>min(len(v.text), maxLength)&1 != 0 {
-		s.table.index.hash.walk(v.text, slot, v.hash(s.table.index.seed), s)
+		h := s.table.index.hash
+		if sum := spread(v.hash(s.table.index.seed), slot); !h.tags.lack(sum) {
+			h.walkFound(v.text, slot, sum, s)
+		}
 	}
 	for i := range ix.affixes {
 		ix.affixes[i].walk(v.text, s)

@@ -17,6 +17,7 @@ type radix struct {
 	// common is what all keys begin with, then come width bytes that are looked up in heads.
 	common string
 	width  int
+	mask   uint64 // the bits of width bytes
 	tags   tags
 	heads  []radixHead // at the places of the tags
 	seed   uint64
@@ -50,15 +51,10 @@ type radixNode struct {
 // word is how many bytes a head has at most.
 const word = 8
 
-// headBytes reads the first width bytes, at least one and at most a word, as a number.
-func headBytes(text string, width int) uint64 {
-	if len(text) >= word {
-		return low64(text) & (^uint64(0) >> (8 * (word - width) & 63))
-	}
-	return fewBytes(text[:width])
-}
+// widthMask returns the bits of some bytes, at least one and at most a word.
+func widthMask(width int) uint64 { return ^uint64(0) >> (8 * (word - width) & 63) }
 
-// fewBytes reads less than a word.
+// fewBytes reads up to a word as a number, the first byte lowest.
 func fewBytes(text string) (n uint64) {
 	for i := range len(text) {
 		n |= uint64(text[i]) << (8 * i)
@@ -66,16 +62,7 @@ func fewBytes(text string) (n uint64) {
 	return n
 }
 
-// start returns the node that a head leads to, nil if there is none.
-func (r *radix) start(head uint64) *radixNode {
-	sum := r.sum(head)
-	if r.tags.lack(sum) {
-		return nil
-	}
-	return r.find(head, sum)
-}
-
-// find is start where the tags leave it open.
+// find returns the node that a head leads to, nil if there is none.
 func (r *radix) find(head, sum uint64) *radixNode {
 	wanted, mask := tag(sum), uint64(len(r.tags)-1)
 	for at := sum & mask; ; at = (at + 1) & mask {
@@ -123,14 +110,32 @@ func (r *radix) walk(text string, s *Scratch) {
 	if rest < 0 {
 		return
 	}
+	at := len(r.common)
 	if r.suffix {
-		if n := r.start(headBytes(text[rest:], r.width)); n != nil && strings.HasSuffix(text, r.common) {
-			r.walkSuffix(text[:rest], n, s)
-		}
+		at = rest
+	}
+	var head uint64
+	if tail := text[at:]; len(tail) >= word {
+		head = low64(tail) & r.mask
+	} else {
+		head = fewBytes(tail[:r.width])
+	}
+	sum := r.sum(head)
+	if r.tags.lack(sum) {
 		return
 	}
-	if n := r.start(headBytes(text[len(r.common):], r.width)); n != nil && strings.HasPrefix(text, r.common) {
-		r.walkPrefix(text[len(r.common)+r.width:], n, s)
+	if n := r.find(head, sum); n != nil {
+		r.walkOn(text, n, s)
+	}
+}
+
+// walkOn goes on where a head leads to a node.
+func (r *radix) walkOn(text string, n *radixNode, s *Scratch) {
+	switch after := len(r.common) + r.width; {
+	case r.suffix && strings.HasSuffix(text, r.common):
+		r.walkSuffix(text[:len(text)-after], n, s)
+	case !r.suffix && strings.HasPrefix(text, r.common):
+		r.walkPrefix(text[after:], n, s)
 	}
 }
 

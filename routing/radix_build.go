@@ -48,6 +48,7 @@ func newRadix(keys []radixKey, suffix bool) *radix {
 	depth := min(r.shared(first, last, 0), shortest-1) // a head has at least one byte
 	r.common = r.cut(first, 0, depth)
 	r.width = min(shortest-depth, word)
+	r.mask = widthMask(r.width)
 	b.heads(keys, depth)
 	for len(b.jobs) > 0 {
 		next := b.jobs[0]
@@ -77,7 +78,7 @@ func (b *radixBuilder) heads(keys []radixKey, depth int) {
 	for depth += b.width; len(keys) > 0; {
 		count := b.group(keys, depth-b.width, depth)
 		bytes := b.cut(keys[0].text, depth-b.width, depth)
-		heads = append(heads, radixHead{headBytes(bytes, b.width), int32(len(b.nodes))})
+		heads = append(heads, radixHead{fewBytes(bytes), int32(len(b.nodes))})
 		b.node(keys[:count], depth)
 		keys = keys[count:]
 	}

@@ -1,6 +1,8 @@
 package routing
 
 import (
+	"math"
+
 	"github.com/eventrouter/router/envelope"
 )
 
@@ -80,17 +82,11 @@ func (s *Scratch) adopt(t *Table) {
 
 // begin takes up an event.
 func (s *Scratch) begin(t *Table, source int, e *envelope.Event) {
-	if s.table != t {
+	if s.table != t || s.now == math.MaxUint32 { // old stamps would look new after four billion events
 		s.adopt(t)
 	}
-	if s.now++; s.now == 0 { // after four billion events old stamps would look new
-		clear(s.attrs)
-		clear(s.data)
-		clear(s.seen)
-		s.now = 1
-	}
-	s.event, s.source, s.limit = e, int32(source), int32(len(t.rules))
-	s.errors = 0
+	s.now++
+	s.event, s.source, s.limit, s.errors = e, int32(source), int32(len(t.rules)), 0
 	s.matched, s.deferred, s.present = s.matched[:0], s.deferred[:0], s.present[:0]
 }
 
