@@ -1,10 +1,6 @@
 package routing
 
-import (
-	"slices"
-
-	"github.com/eventrouter/router/routing/cesql"
-)
+import "github.com/eventrouter/router/routing/cesql"
 
 // The index finds candidates: the rules one of whose necessary predicates, their access, holds for an event. What
 // the access does not say is checked for each candidate (Scratch.try). Whatever is in the index only decides how much
@@ -216,13 +212,9 @@ func (x *indexer) coverAffixes(slot int32, prefix, suffix string) {
 
 // coverConjuncts indexes an expression by what it implies and what is no predicate of its own.
 func (x *indexer) coverConjuncts(p *pred) {
-	for _, c := range p.test.expr.Conjuncts() {
-		kind, ok := conjunctKind(c.Op)
+	for _, c := range x.lower.implied[p.test] {
 		slot := x.lower.attr(c.Attribute)
-		if !ok || slices.Contains(c.Values, "") || isChecked(slot, c) {
-			continue
-		}
-		if kind == byExists {
+		if kind := conjunctKind(c.Op); kind == byExists {
 			x.cover(key{kind: byExists, slot: slot}, false)
 		} else {
 			x.coverList(kind, slot, c.Values, false)
@@ -231,18 +223,17 @@ func (x *indexer) coverConjuncts(p *pred) {
 }
 
 // conjunctKind translates what an expression implies.
-func conjunctKind(o cesql.Op) (keyKind, bool) {
+func conjunctKind(o cesql.Op) keyKind {
 	switch o {
-	case cesql.Equal, cesql.In:
-		return byValue, true
 	case cesql.Prefix:
-		return byPrefix, true
+		return byPrefix
 	case cesql.Suffix:
-		return bySuffix, true
+		return bySuffix
 	case cesql.Exists:
-		return byExists, true
+		return byExists
+	default:
+		return byValue
 	}
-	return 0, false
 }
 
 // fanout estimates how many rules an event that hits the cover leads to: the rules that share its most crowded key,

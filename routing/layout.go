@@ -17,9 +17,8 @@ func (t *Table) build() {
 	for i, preds := range conditions {
 		x.rule(int32(i), preds)
 	}
-	t.attrNames, t.attrs, t.paths = l.attrNames, l.attrs, l.pathList
+	t.attrNames, t.attrs, t.paths, t.usesSeldom = l.attrNames, l.attrs, l.pathList, l.usesSeldom
 	x.layout()
-	t.markUsed(conditions)
 }
 
 // layout sorts the postings by key and builds the structures that find them.
@@ -92,33 +91,4 @@ func sortPostings(posts []posting, owners []int32, keys int) (sorted []posting, 
 		spans[id].to++
 	}
 	return sorted, spans
-}
-
-// markUsed notes whether any rule asks for a core attribute that few do.
-func (t *Table) markUsed(conditions [][]pred) {
-	for _, preds := range conditions {
-		t.markPreds(preds)
-	}
-}
-
-func (t *Table) markPreds(preds []pred) {
-	for i := range preds {
-		p := &preds[i]
-		switch {
-		case p.group != nil:
-			t.markPreds(p.group.parts)
-		case p.op == opCESQL:
-			for _, c := range p.test.expr.Conjuncts() {
-				t.markSlot(t.attrs[c.Attribute])
-			}
-		case !p.data:
-			t.markSlot(p.slot)
-		}
-	}
-}
-
-func (t *Table) markSlot(slot int32) {
-	if slot < int32(len(coreSlots)) {
-		t.usesSeldom = t.usesSeldom || slot == 0 || slot > 3
-	}
 }

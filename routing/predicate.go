@@ -32,21 +32,29 @@ type lowerer struct {
 	attrNames []string
 	paths     map[string]int32
 	pathList  []*envelope.Path
+	// usesSeldom says that a rule asks for another core attribute than type, source and subject.
+	usesSeldom bool
+	// implied is what expressions imply beside the predicates that they became.
+	implied map[*test][]cesql.Conjunct
 	// arena is where the parts of combinations are cut from: most rules have two or three.
 	arena []pred
 }
 
 func newLowerer() *lowerer {
-	l := &lowerer{attrs: map[string]int32{}, paths: map[string]int32{}}
-	for _, name := range coreSlots {
-		l.attr(name)
+	l := &lowerer{
+		attrs: map[string]int32{}, paths: map[string]int32{}, implied: map[*test][]cesql.Conjunct{}, attrNames: coreSlots[:],
+	}
+	for i, name := range coreSlots {
+		l.attrs[name] = int32(i)
 	}
 	return l
 }
 
+// attr returns the slot of an attribute that a rule asks for.
 func (l *lowerer) attr(name string) int32 {
-	for i, known := range l.attrNames[:min(fewNames, len(l.attrNames))] {
+	for i, known := range coreSlots {
 		if known == name {
+			l.usesSeldom = l.usesSeldom || i == 0 || i > 3
 			return int32(i)
 		}
 	}
@@ -118,21 +126,25 @@ func (l *lowerer) expression(n *node, neg bool) pred {
 	if neg {
 		return p
 	}
-	var parts []pred
-	for _, c := range n.test.expr.Conjuncts() {
-		if slot := l.attr(c.Attribute); isChecked(slot, c) {
+	conjuncts := n.test.expr.Conjuncts()
+	parts := l.parts(len(conjuncts) + 1)
+	var rest []cesql.Conjunct
+	for _, c := range conjuncts {
+		switch slot := l.attr(c.Attribute); {
+		case slices.Contains(c.Values, ""): // not in the index
+		case isRequired(slot) && len(c.Values) == 1:
 			parts = append(parts, pred{op: conjunctOp(c.Op), slot: slot, text: c.Values[0]})
+		default:
+			rest = append(rest, c)
 		}
 	}
-	if parts == nil {
+	if rest != nil {
+		l.implied[n.test] = rest
+	}
+	if len(parts) == 0 {
 		return p
 	}
 	return pred{op: opAll, group: &group{parts: append(parts, p)}}
-}
-
-// isChecked reports whether a conjunct, about the attribute of a slot, becomes a predicate of its own.
-func isChecked(slot int32, c cesql.Conjunct) bool {
-	return isRequired(slot) && len(c.Values) == 1 && c.Values[0] != ""
 }
 
 // conjunctOp returns the predicate that a conjunct with one value is.
