@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -50,6 +51,9 @@ func (a *app) check(ctx context.Context, paths []string, connect bool) error {
 	if err != nil {
 		return err
 	}
+	if err := sinksCanBeMade(ctx, cfg); err != nil {
+		return configError(err)
+	}
 	results := runTests(cfg)
 	var parts []reached
 	if connect {
@@ -96,6 +100,24 @@ func (a *app) printCheck(cfg *config.Config, results []testResult, parts []reach
 	}
 	fmt.Fprintf(a.stdout, "%s: %s, %s, %s, %s passed\n", s.good("ok"), count(len(cfg.Sources), "source"),
 		count(len(cfg.Sinks), "sink"), count(len(cfg.Routes), "route"), count(len(results), "test"))
+}
+
+// sinksCanBeMade makes every sink without connecting it: some of what a transport cannot do shows only then. What this
+// machine lacks, such as the file of a certificate, is for --connect and run to find.
+func sinksCanBeMade(ctx context.Context, cfg *config.Config) error {
+	p, err := newPreviews(cfg)
+	if err != nil {
+		return err
+	}
+	defer p.close(ctx)
+	var errs []error
+	for _, name := range cfg.SinkNames() {
+		var field *bindings.FieldError
+		if _, err := p.sink(name); err != nil && !(errors.As(err, &field) && field.Environment) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // connect reaches every part at once and says what it found. A part that cannot be made, such as an ingress whose port

@@ -15,6 +15,29 @@ import (
 	"github.com/eventrouter/router/internal/config"
 )
 
+// What a sink can only tell when it is made showed at run alone. What this machine lacks is still no fault of the file.
+func TestCheckMakesTheSinks(t *testing.T) {
+	workspace(t, map[string]string{
+		"router.yaml": strings.NewReplacer("SINK", "url: https://x.example/, max_header: 20").Replace(oneSink),
+		"lacks.yaml":  strings.NewReplacer("SINK", "url: https://x.example/, tls: { ca: gone.pem }").Replace(oneSink),
+	})
+	r := command(t, "check")
+	if r.code != exitConfig {
+		t.Errorf("exit %d", r.code)
+	}
+	wants(t, r, "router.yaml:2:", "sinks.out.http.max_header: 20 bytes leave no room for an event")
+	if r := command(t, "check", "-c", "lacks.yaml"); r.code != exitFine {
+		t.Errorf("without the file of a certificate: exit %d: %s", r.code, r.all())
+	}
+}
+
+const oneSink = `sources: { in: { http: { listen: "127.0.0.1:1" } } }
+sinks: { out: { http: { SINK } } }
+unmatched: drop
+dead_letter: hold
+routes: [{ to: out }]
+`
+
 // TestTypoInTheAttributeName, TestTypoInTheCase and TestTypoInTheMatcher are what a new user meets: each time one
 // command alone leads to the fault, with its place.
 func TestTypoInTheAttributeName(t *testing.T) {

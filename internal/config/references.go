@@ -16,6 +16,7 @@ func (l *loader) references(c *Config) {
 	l.routes(c)
 	l.unused(c)
 	l.loops(c)
+	l.lostKeys(c)
 	l.tests(c)
 	l.names(c)
 }
