@@ -113,8 +113,8 @@ func sinksCanBeMade(ctx context.Context, cfg *config.Config) error {
 	var errs []error
 	for _, name := range cfg.SinkNames() {
 		var field *bindings.FieldError
-		if _, err := p.sink(name); err != nil && !(errors.As(err, &field) && field.Environment) {
-			errs = append(errs, err)
+		if _, err := p.sink(name); !errors.As(err, &field) || !field.Environment {
+			errs = append(errs, err) // which may be none
 		}
 	}
 	return errors.Join(errs...)
