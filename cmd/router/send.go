@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
-	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
 )
@@ -92,7 +91,7 @@ func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 	if err := awaitSink(ctx, sink.Sink); err != nil {
 		return &codeError{code: exitEnvironment, err: fmt.Errorf("sink %s: %w", name, err)}
 	}
-	failed := sendAll(ctx, sink.Sink, events)
+	failed := (&sender{sink: sink}).send(ctx, events)
 	a.printSent(name, len(events), failed)
 	if len(failed) > 0 {
 		return &codeError{code: exitFailed, err: errors.Join(failed...), silent: true}
@@ -185,63 +184,6 @@ func (a *app) makeEvent(f *sendFlags) (*envelope.Event, error) {
 		return nil, &codeError{code: exitFailed, err: fmt.Errorf("send: %w", err)}
 	}
 	return e, nil
-}
-
-// awaitSink repeats Ready until it succeeds or ctx is done.
-func awaitSink(ctx context.Context, sink bindings.Sink) error {
-	for {
-		err := readySoon(ctx, sink, 5*time.Second)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.NewTimer(250 * time.Millisecond).C:
-		}
-	}
-}
-
-// sendAll sends the events in batches, repeats what failed and may be repeated, and returns what failed in the end.
-func sendAll(ctx context.Context, sink bindings.Sink, events []*envelope.Event) []error {
-	const batch = 256
-	var failed []error
-	for len(events) > 0 {
-		n := min(batch, len(events))
-		pending := events[:n]
-		events = events[n:]
-		for wait := 100 * time.Millisecond; len(pending) > 0; wait = min(2*wait, 5*time.Second) {
-			var again []*envelope.Event
-			err := sink.Send(ctx, pending)
-			for i, e := range pending {
-				cause := eventError(err, i, len(pending))
-				var permanent *bindings.PermanentError
-				switch {
-				case cause == nil:
-				case ctx.Err() != nil || errors.As(cause, &permanent):
-					failed = append(failed, fmt.Errorf("event %s: %w", e.ID, cause))
-				default:
-					again = append(again, e)
-				}
-			}
-			if pending = again; len(pending) > 0 {
-				select {
-				case <-ctx.Done():
-				case <-time.NewTimer(wait).C:
-				}
-			}
-		}
-	}
-	return failed
-}
-
-// eventError returns the error of the i-th of n events of a Send.
-func eventError(err error, i, n int) error {
-	var each bindings.BatchError
-	if errors.As(err, &each) && len(each) == n {
-		return each[i]
-	}
-	return err
 }
 
 func (a *app) printSent(name string, total int, failed []error) {
