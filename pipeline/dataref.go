@@ -78,6 +78,7 @@ func (s *shard) shrink(d *delivery, cause error) bool {
 	if s.lane.sink.DataRef != DropTooLarge || d.dead || !TooLarge(cause) || !s.lane.p.dropData(d) {
 		return false
 	}
+	d.counts.withoutData.Add(1)
 	// It is another message to the target, which may have kept its answer to the first one by that one's id.
 	d.event.Variant += " without data"
 	d.attempts++

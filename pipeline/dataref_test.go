@@ -49,12 +49,12 @@ func TestDataRef(t *testing.T) {
 		choice          DataRef
 		ordered         bool
 		confirmed, dead string
-		lettered        int64
+		lettered, lean  int64
 	}{
-		{"forward", ForwardData, false, "1:5 3:- ", "2:10 4:10 5:6 ", 3},
-		{"drop", DropData, false, "1:- 2:- 3:- ", "4:10 5:6 ", 2},
-		{"when too large", DropTooLarge, false, "1:5 2:- 3:- ", "4:10 5:6 ", 2},
-		{"when too large, of a sink that keeps order", DropTooLarge, true, "1:5 2:- 3:- ", "4:10 5:6 ", 2},
+		{"forward", ForwardData, false, "1:5 3:- ", "2:10 4:10 5:6 ", 3, 0},
+		{"drop", DropData, false, "1:- 2:- 3:- ", "4:10 5:6 ", 2, 2},
+		{"when too large", DropTooLarge, false, "1:5 2:- 3:- ", "4:10 5:6 ", 2, 1},
+		{"when too large, of a sink that keeps order", DropTooLarge, true, "1:5 2:- 3:- ", "4:10 5:6 ", 2, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestDataRef(t *testing.T) {
 						t.Errorf("event %s: %+v", e.ID, e)
 					}
 				}
-				if s := r.p.Ledger().Sinks[0]; s.Legs.Legs != 5 || s.DeadLettered != c.lettered || s.Delivered != 5-c.lettered || s.InFlight != 0 {
+				if s := r.p.Ledger().Sinks[0]; s.Legs.Legs != 5 || s.DeadLettered != c.lettered || s.Delivered != 5-c.lettered || s.InFlight != 0 || s.WithoutData != c.lean {
 					t.Errorf("ledger %+v", s)
 				}
 			})

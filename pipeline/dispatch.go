@@ -235,8 +235,8 @@ func (d *dispatcher) giveUp(dv delivery, from *lane, cause error) int {
 }
 
 func (d *dispatcher) push(l *lane, dv delivery) {
-	if l.sink.DataRef == DropData && !dv.dead {
-		d.p.dropData(&dv)
+	if l.sink.DataRef == DropData && !dv.dead && d.p.dropData(&dv) {
+		dv.counts.withoutData.Add(1)
 	}
 	dv.key = l.orderKey(dv.event)
 	n := l.firstShard + l.pick(dv.key)

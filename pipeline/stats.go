@@ -11,6 +11,8 @@ import (
 // returned + in flight.
 type sinkCounts struct {
 	legs, delivered, deadLettered, dropped, rejected, returned atomic.Int64
+	// withoutData counts legs that left their data out; they end like any other.
+	withoutData atomic.Int64
 }
 
 // sourceCounts counts the events of one source.
@@ -103,7 +105,7 @@ func (s *stats) inFlight() int64 {
 }
 
 // Legs are the outcomes of the deliveries to one sink. Returned are those that were pending when the router stopped:
-// their events stay at the source.
+// their events stay at the source. WithoutData are those, however they end, whose data a dataref stands for.
 type Legs struct {
 	Legs         int64 `json:"legs"`
 	Delivered    int64 `json:"delivered"`
@@ -112,13 +114,14 @@ type Legs struct {
 	Rejected     int64 `json:"rejected,omitempty"`
 	Returned     int64 `json:"returned,omitempty"`
 	InFlight     int64 `json:"in_flight"`
+	WithoutData  int64 `json:"without_data,omitempty"`
 }
 
 // snapshot reads the outcomes before the total, so that what is in flight is never negative.
 func (c *sinkCounts) snapshot() Legs {
 	l := Legs{
 		Delivered: c.delivered.Load(), DeadLettered: c.deadLettered.Load(), Dropped: c.dropped.Load(),
-		Rejected: c.rejected.Load(), Returned: c.returned.Load(),
+		Rejected: c.rejected.Load(), Returned: c.returned.Load(), WithoutData: c.withoutData.Load(),
 	}
 	l.Legs = c.legs.Load()
 	l.InFlight = l.Legs - l.Delivered - l.DeadLettered - l.Dropped - l.Rejected - l.Returned

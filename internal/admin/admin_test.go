@@ -23,7 +23,7 @@ func start(t *testing.T, health *[]pipeline.Status) (*Server, func(path, host st
 	ledger := pipeline.Ledger{
 		Sources: []pipeline.SourceFigures{{Name: "in", Events: 7, Malformed: 1, Dropped: 5}},
 		Routes:  []pipeline.RouteFigures{{Name: "all", Matched: 6}},
-		Sinks:   []pipeline.SinkFigures{{Name: "out", Legs: pipeline.Legs{Legs: 6, Delivered: 4, InFlight: 2}}},
+		Sinks:   []pipeline.SinkFigures{{Name: "out", Legs: pipeline.Legs{Legs: 6, Delivered: 4, InFlight: 2, WithoutData: 3}}},
 		Drops:   map[string]int64{"unmatched": 3},
 	}
 	s, err := Listen("127.0.0.1:0", Settings{
@@ -104,6 +104,7 @@ func TestLedgerAndMetricsAgree(t *testing.T) {
 		`router_build_info{version="1.2.3"} 1`, `router_source_events_total{source="in"} 7`,
 		`router_source_malformed_total{source="in"} 1`, `router_source_dropped_total{source="in"} 5`, `router_route_matched_total{route="all"} 6`,
 		`router_sink_outcomes_total{outcome="delivered",sink="out"} 4`, `router_sink_in_flight{sink="out"} 2`,
+		`router_sink_without_data_total{sink="out"} 3`,
 		`router_drops_total{policy="unmatched"} 3`, `router_ready{part="sink out"} 1`, "go_goroutines",
 		`router_config_reloads_total{result="failed"} 1`, `router_config_current 0`,
 	} {

@@ -10,7 +10,7 @@ import (
 type collector struct {
 	settings Settings
 
-	build, events, malformed, unmatched, failed, lost, matched, outcomes, inFlight, drops, deadLetters, ready, reloads, current *prometheus.Desc
+	build, events, malformed, unmatched, failed, lost, matched, outcomes, inFlight, lean, drops, deadLetters, ready, reloads, current *prometheus.Desc
 }
 
 func newCollector(s Settings) *collector {
@@ -27,6 +27,7 @@ func newCollector(s Settings) *collector {
 		lost:        desc("source_dropped_total", "Messages lost because a source had no room and its transport cannot wait.", "source"),
 		matched:     desc("route_matched_total", "Events a route matched.", "route"),
 		outcomes:    desc("sink_outcomes_total", "Deliveries to a sink by how they ended.", "sink", "outcome"),
+		lean:        desc("sink_without_data_total", "Deliveries to a sink whose data was left out, because a dataref names it.", "sink"),
 		inFlight:    desc("sink_in_flight", "Deliveries to a sink without an outcome yet.", "sink"),
 		drops:       desc("drops_total", "Events a stated policy discarded.", "policy"),
 		deadLetters: desc("dead_letters_total", "Dead letters that were confirmed."),
@@ -65,6 +66,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(c.outcomes, s.Dropped, s.Name, "dropped")
 		counter(c.outcomes, s.Rejected, s.Name, "rejected")
 		counter(c.outcomes, s.Returned, s.Name, "returned")
+		counter(c.lean, s.WithoutData, s.Name)
 		gauge(c.inFlight, s.InFlight, s.Name)
 	}
 	for policy, n := range l.Drops {
