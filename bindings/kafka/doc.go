@@ -35,9 +35,9 @@
 //
 // The sink keeps the order of what goes to one partition, within a Send and across Sends that follow each other. Each
 // Send has a producer of its own while it runs, and hands all its records over before the first of them is sent;
-// when one then fails, the client fails every later one of its partition with it. To hand over is more where a topic is
-// new to the client: see [newcomers]. Records without key share a
-// partition for the length of a Send. Where the broker refuses a batch because of one of its records, the sink narrows
+// when one then fails, the client fails every later one of its partition with it. A client keeps the records of a topic
+// that is new to it aside at first; the Send waits until they are in their places, or gives them up after two seconds
+// where it has others to send. Records without key share a partition for the length of a Send. Where the broker refuses a batch because of one of its records, the sink narrows
 // it down to that record by sending the batch's parts one after the other, in order.
 //
 // # Sizes

@@ -4,9 +4,14 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
+
+// longestPatience is how long records that could be sent wait for others whose topics the brokers do not tell of. A topic
+// that does not exist fails sooner.
+const longestPatience = 2 * time.Second
 
 // newcomers are the records of topics that a client has not met. The client keeps them aside until it has the topic's
 // partitions and then moves them there one by one, so that a Flush which runs already sends the first of them without
@@ -15,14 +20,28 @@ type newcomers struct {
 	met  map[string]struct{} // topics
 	last string              // one of them, empty for none
 
-	waiting atomic.Bool // whether aside may have elements: a glance for the records that are no newcomers
-	mu      sync.Mutex  // guards aside
-	aside   map[*kgo.Record]struct{}
+	// topics are the new ones of the Send, each with what gives its records up.
+	topics map[string]newTopic
+
+	waiting atomic.Bool   // whether aside may have elements: a glance for the records that are no newcomers
 	settled chan struct{} // has one element when aside has become empty
+
+	mu       sync.Mutex // guards what follows
+	aside    map[*kgo.Record]struct{}
+	expected int // how many there were
+}
+
+// newTopic is what the records of a topic are produced with.
+type newTopic struct {
+	ctx    context.Context
+	giveUp context.CancelFunc
 }
 
 func newNewcomers() *newcomers {
-	return &newcomers{met: map[string]struct{}{}, aside: map[*kgo.Record]struct{}{}, settled: make(chan struct{}, 1)}
+	return &newcomers{
+		met: map[string]struct{}{}, topics: map[string]newTopic{}, aside: map[*kgo.Record]struct{}{},
+		settled: make(chan struct{}, 1),
+	}
 }
 
 // know reports whether the client has met a topic. Most Sends have one.
@@ -37,7 +56,60 @@ func (n *newcomers) know(topic string) bool {
 	return ok
 }
 
-// learn notes the topics of confirmed records. The client has met those, whatever became of the others.
+// expect names the records, before the client gets them.
+func (n *newcomers) expect(ctx context.Context, slots []*slot) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range slots {
+		n.aside[&s.record] = struct{}{}
+		if _, ok := n.topics[s.record.Topic]; !ok {
+			own, giveUp := context.WithCancel(ctx)
+			n.topics[s.record.Topic] = newTopic{own, giveUp}
+		}
+	}
+	n.expected = len(n.aside)
+	n.waiting.Store(true)
+}
+
+// context returns what to produce the records of a new topic with.
+func (n *newcomers) context(topic string) context.Context { return n.topics[topic].ctx }
+
+// wait returns true when each of the records is in its place or has failed, false when ctx is done first. When others
+// could be sent meanwhile, of topics that are known or have come to be known, it gives up those that are still aside.
+func (n *newcomers) wait(ctx context.Context, others bool) bool {
+	patience := longestPatience
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = max(min(patience, time.Until(deadline)/2), time.Millisecond)
+	}
+	tick := time.NewTicker(patience)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.settled:
+			n.waiting.Store(false)
+			return true
+		case <-tick.C:
+			n.giveUp(others)
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// giveUp makes the client fail what is still aside, if there are others. The client moves all records of a topic to their
+// places at once, or fails all of them.
+func (n *newcomers) giveUp(others bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !others && len(n.aside) == n.expected {
+		return
+	}
+	for r := range n.aside {
+		n.topics[r.Topic].giveUp()
+	}
+}
+
+// learn ends the Send: the client has met the topics of confirmed records, whatever became of the others.
 func (n *newcomers) learn(slots []*slot) {
 	for _, s := range slots {
 		if s.state != confirmed || n.know(s.record.Topic) {
@@ -45,56 +117,39 @@ func (n *newcomers) learn(slots []*slot) {
 		}
 		if len(n.met) >= maxTopics {
 			clear(n.met)
+			n.last = ""
 		}
 		n.met[s.record.Topic] = struct{}{}
 	}
+	n.release()
 }
 
-// forget drops the topics of failed records: what was there may have been deleted.
-func (n *newcomers) forget(slots []*slot) {
-	for _, s := range slots {
-		if s.state == failed {
-			delete(n.met, s.record.Topic)
-			n.last = ""
-		}
+// release frees what the topics of the Send were produced with.
+func (n *newcomers) release() {
+	for _, t := range n.topics {
+		t.giveUp()
 	}
-}
-
-// expect names the records, before the client gets them.
-func (n *newcomers) expect(slots []*slot) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, s := range slots {
-		n.aside[&s.record] = struct{}{}
-	}
-	n.waiting.Store(true)
-}
-
-// wait returns true when each of them is in its place or has failed, false when ctx is done first.
-func (n *newcomers) wait(ctx context.Context) bool {
-	select {
-	case <-n.settled:
-		n.waiting.Store(false)
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	clear(n.topics)
 }
 
 // OnProduceRecordPartitioned is called by the client when a record is in its place.
 func (n *newcomers) OnProduceRecordPartitioned(r *kgo.Record, _ int32) { n.settle(r) }
 
-// settle takes note that a record is in its place or has failed.
-func (n *newcomers) settle(r *kgo.Record) {
+// settle takes note that a record is in its place or has failed, and reports whether it was still aside.
+func (n *newcomers) settle(r *kgo.Record) bool {
 	if !n.waiting.Load() {
-		return
+		return false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if _, ok := n.aside[r]; !ok {
-		return
+		return false
 	}
 	if delete(n.aside, r); len(n.aside) == 0 {
-		n.settled <- struct{}{}
+		select { // never blocks: it runs while the client holds locks
+		case n.settled <- struct{}{}:
+		default:
+		}
 	}
+	return true
 }

@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -52,19 +54,59 @@ func TestFirstSendToATopicStaysTogether(t *testing.T) {
 	}
 }
 
-// TestNewTopicsDoNotHoldUpKnownOnes: what goes to a topic that was written to before is confirmed although the Send
-// ends while it still waits for one that is not there.
-func TestNewTopicsDoNotHoldUpKnownOnes(t *testing.T) {
-	c := cluster(t, kfake.SeedTopics(1, "a"))
-	sink := newSink(t, c, SinkConfig{Topic: "{type}"}, bindings.SinkSettings{Timeout: 200 * time.Millisecond})
-	known := event("1", "k")
-	known.Type = "a"
-	eventually(t, "a is known", func() bool { return sink.Send(t.Context(), []*envelope.Event{known}) == nil })
-	es := []*envelope.Event{event("2", "k"), event("3", "k")}
-	es[0].Type, es[1].Type = "missing", "a"
-	each := outcomes(t, sink.Send(t.Context(), es), 2)
-	if each[0] == nil || each[1] != nil {
-		t.Errorf("outcomes %v", each)
+// TestMissingTopicHoldsNobodyUp: what goes to another topic is confirmed although the Send ends before the brokers have
+// said that one is missing. A producer that was given up knew nothing again, so that new topics could starve.
+func TestMissingTopicHoldsNobodyUp(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, "known", "new"))
+	sink := newSink(t, c, SinkConfig{Topic: "{type}"}, bindings.SinkSettings{Timeout: 400 * time.Millisecond})
+	to := func(topics ...string) (es []*envelope.Event) {
+		for i, name := range topics {
+			e := event(fmt.Sprint(i), "k")
+			e.Type = name
+			es = append(es, e)
+		}
+		return es
+	}
+	eventually(t, "known is known", func() bool { return sink.Send(t.Context(), to("known")) == nil })
+	eventually(t, "the others of a Send with a missing topic are confirmed", func() bool {
+		each := outcomes(t, sink.Send(t.Context(), to("missing", "known", "new")), 3)
+		if each[0] == nil {
+			t.Fatal("an event for a topic that is not there was confirmed")
+		}
+		return each[1] == nil && each[2] == nil
+	})
+}
+
+// TestNewcomersAreNotGivenUpAlone: where no broker answers nothing else could be sent, and the attempt takes its time.
+func TestNewcomersAreNotGivenUpAlone(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, "out"))
+	c.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		c.SleepControl(func() { time.Sleep(600 * time.Millisecond) })
+		return nil, nil, false
+	})
+	sink := newSink(t, c, plainConfig, bindings.SinkSettings{Timeout: patience})
+	sink.settings.Timeout = 1100 * time.Millisecond // half of it is less than the brokers take
+	eventually(t, "the Send is confirmed", func() bool {
+		err := sink.Send(t.Context(), events("k", 2))
+		if err != nil && strings.Contains(err.Error(), errUnknown.Error()) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
+}
+
+// TestWhatWasNeverHandedOverWasNotSent: a Send that ends while it waits for a new topic has not tried the known ones.
+func TestWhatWasNeverHandedOverWasNotSent(t *testing.T) {
+	p := newProducer(&bindings.Limit{Bytes: assumedLimit})
+	p.fill(encoderFor(t, SinkConfig{}, bindings.ModeBinary), events("k", 2))
+	p.slots[0].state = handed
+	each := outcomes(t, p.abandon(context.DeadlineExceeded), 2)
+	for i, err := range each {
+		var not *bindings.NotSentError
+		if errors.As(err, &not) != (i == 1) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("event %d: %#v", i, err)
+		}
 	}
 }
 

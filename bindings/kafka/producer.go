@@ -47,7 +47,8 @@ type slot struct {
 type slotState uint8
 
 const (
-	unsent slotState = iota // no outcome yet
+	unsent slotState = iota
+	handed           // to the client; no outcome yet
 	confirmed
 	failed // err says why
 )
@@ -112,9 +113,33 @@ func (p *producer) send(ctx context.Context) bool {
 	return len(refused) == 0 || p.narrow(ctx, refused) != late
 }
 
-// produce sends the unsent among slots and waits for their outcomes. It reports false when ctx was done first. What goes
-// to topics that the client knows goes first, because a new topic may turn out not to exist, and that takes time.
+// produce sends the unsent among slots and waits for their outcomes. It reports false when ctx was done first.
 func (p *producer) produce(ctx context.Context, slots []*slot) bool {
+	p.sort(slots)
+	if len(p.flight)+len(p.first) == 0 {
+		return true
+	}
+	if len(p.first) > 0 && !p.introduce(ctx) {
+		return false
+	}
+	for _, s := range p.flight {
+		s.state = handed
+		p.client.Produce(ctx, &s.record, s.promise)
+	}
+	if p.client.Flush(ctx) != nil {
+		return false
+	}
+	select {
+	case <-p.home:
+	case <-ctx.Done():
+		return false
+	}
+	p.fresh.learn(p.first)
+	return true
+}
+
+// sort tells the unsent among slots whose topic is new from the others, and counts both as under way.
+func (p *producer) sort(slots []*slot) {
 	p.flight, p.first = p.flight[:0], p.first[:0]
 	for _, s := range slots {
 		switch {
@@ -125,42 +150,26 @@ func (p *producer) produce(ctx context.Context, slots []*slot) bool {
 			p.first = append(p.first, s)
 		}
 	}
-	if !p.transmit(ctx, p.flight, false) || !p.transmit(ctx, p.first, true) {
-		return false
-	}
-	p.fresh.learn(p.first)
-	p.fresh.forget(p.flight)
-	return true
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = len(p.flight) + len(p.first)
 }
 
-// transmit hands slots to the client, those of new topics until they are in their places, and then has all of them sent.
-func (p *producer) transmit(ctx context.Context, slots []*slot, areNew bool) bool {
-	if len(slots) == 0 {
-		return true
+// introduce hands over what goes to new topics and waits until it is in its place or has failed.
+func (p *producer) introduce(ctx context.Context) bool {
+	p.fresh.expect(ctx, p.first)
+	for _, s := range p.first {
+		s.state = handed
+		p.client.Produce(p.fresh.context(s.record.Topic), &s.record, s.promise)
 	}
-	p.mu.Lock()
-	p.left = len(slots)
-	p.mu.Unlock()
-	if areNew {
-		p.fresh.expect(slots)
-	}
-	for _, s := range slots {
-		p.client.Produce(ctx, &s.record, s.promise)
-	}
-	if areNew && !p.fresh.wait(ctx) || p.client.Flush(ctx) != nil {
-		return false
-	}
-	select {
-	case <-p.home:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return p.fresh.wait(ctx, len(p.flight) > 0)
 }
 
 // outcome is called by the client, once for each record.
 func (p *producer) outcome(s *slot, err error) {
-	p.fresh.settle(&s.record)
+	if p.fresh.settle(&s.record) && errors.Is(err, context.Canceled) {
+		err = errUnknown
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.state, s.err = confirmed, nil
@@ -231,6 +240,9 @@ func split(slots []*slot) (refused []*slot, other bool) {
 	return refused, other
 }
 
+// errUnknown fails records of a topic that was given up before the client knew its partitions.
+var errUnknown = errors.New("the brokers did not tell the topic's partitions in time")
+
 // errHeld fails records that were refused together with others and not sent alone, because one before them failed.
 var errHeld = bindings.NotSent(errors.New("kafka: not sent again, because a record before it failed"))
 
@@ -258,6 +270,7 @@ func (p *producer) result() error {
 // abandon returns the outcome of a Send that was given up: what is not confirmed is unknown (invariant 8).
 func (p *producer) abandon(cause error) error {
 	cause = p.trouble.explain(cause)
+	p.fresh.release()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var errs bindings.BatchError
@@ -266,6 +279,8 @@ func (p *producer) abandon(cause error) error {
 		case confirmed:
 		case failed:
 			errs = fail(errs, len(p.slots), i, p.judge(s))
+		case unsent:
+			errs = fail(errs, len(p.slots), i, bindings.NotSent(fmt.Errorf("kafka: topic %s: %w", s.record.Topic, cause)))
 		default:
 			errs = fail(errs, len(p.slots), i, fmt.Errorf("kafka: topic %s: no answer: %w", s.record.Topic, cause))
 		}
