@@ -35,7 +35,7 @@ func (g generator) scalar() string {
 }
 
 func (g generator) attribute() string {
-	return g.pick("type", "source", "subject", "exta", "extb", "time")
+	return g.pick("type", "source", "subject", "id", "exta", "extb", "time")
 }
 
 func (g generator) list(most int, item func() string) string {
@@ -90,17 +90,22 @@ func (g generator) matcher(depth int) string {
 // flow writes a map in a fixed order, so that a seed always means the same.
 func flow(fields map[string]string) string { return fieldsText(fields) }
 
-func (g generator) cesql() string {
-	attr, word := g.pick("type", "subject", "exta"), strings.Trim(g.text(), `"`)
-	return `"` + g.pick(
+func (g generator) cesql() string { return `"` + g.expression(0) + `"` }
+
+func (g generator) expression(depth int) string {
+	if depth < 3 && g.IntN(3) == 0 {
+		return fmt.Sprintf("(%s %s %s)", g.expression(depth+1), g.pick("AND", "OR", "AND"), g.expression(depth+1))
+	}
+	attr, word := g.pick("type", "source", "subject", "id", "specversion", "exta"), strings.Trim(g.text(), `"`)
+	return g.pick(
 		fmt.Sprintf("%s = '%s'", attr, word),
 		fmt.Sprintf("%s LIKE '%s%%'", attr, word),
 		fmt.Sprintf("%s LIKE '%%%s' AND EXISTS extb", attr, word),
 		fmt.Sprintf("%s IN ('a', '%s')", attr, word),
 		fmt.Sprintf("NOT (%s = '%s')", attr, word),
 		fmt.Sprintf("%s = 'a' OR %s = '%s'", attr, attr, word),
-		"exta = 5", "extb = TRUE", "subject", "EXISTS subject AND NOT EXISTS exta",
-	) + `"`
+		"exta = 5", "extb = TRUE", "subject", "EXISTS subject AND NOT EXISTS exta", "INT(extb) > 3", "specversion = '1.0'",
+	)
 }
 
 func (g generator) filter(depth int) string {
@@ -149,7 +154,7 @@ func (g generator) when(depth int) string {
 }
 
 func (g generator) event() *envelope.Event {
-	e := &envelope.Event{ID: "1", Source: g.word(), Type: g.word()}
+	e := &envelope.Event{ID: g.word(), Source: g.word(), Type: g.word()}
 	value := func() string { return strings.Trim(g.scalar(), `"`) }
 	for _, name := range []string{"subject", "exta", "extb"} {
 		if g.IntN(3) > 0 {

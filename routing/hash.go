@@ -67,17 +67,12 @@ func (h *hashIndex) walk(text string, slot int32, sum uint64, s *Scratch) {
 	h.walkFound(text, slot, sum, s)
 }
 
+// walkFound is walk where the tags leave it open.
 func (h *hashIndex) walkFound(text string, slot int32, sum uint64, s *Scratch) {
-	wanted, mask := tag(sum), uint64(len(h.tags)-1)
-	for at := sum & mask; ; at = (at + 1) & mask {
-		group := h.tags[at]
-		for found := hits(group, wanted); found != 0; found &= found - 1 {
-			b := &h.buckets[place(at, found)]
-			if b.sum == uint32(sum>>24) && s.tryKey(&h.keys[b.key], b.postings, text, slot) {
-				return
-			}
-		}
-		if !full(group) {
+	p := h.tags.probe(sum)
+	for at, ok := h.tags.next(&p); ok; at, ok = h.tags.next(&p) {
+		b := &h.buckets[at]
+		if b.sum == uint32(sum>>24) && s.tryKey(&h.keys[b.key], b.postings, text, slot) {
 			return
 		}
 	}
@@ -85,16 +80,10 @@ func (h *hashIndex) walkFound(text string, slot int32, sum uint64, s *Scratch) {
 
 // walkSum tries the postings of whatever has a hash.
 func (h *hashIndex) walkSum(sum uint64, s *Scratch) {
-	wanted, mask := tag(sum), uint64(len(h.tags)-1)
-	for at := sum & mask; ; at = (at + 1) & mask {
-		group := h.tags[at]
-		for found := hits(group, wanted); found != 0; found &= found - 1 {
-			if b := &h.buckets[place(at, found)]; b.sum == uint32(sum>>24) {
-				s.tryAll(b.postings)
-			}
-		}
-		if !full(group) {
-			return
+	p := h.tags.probe(sum)
+	for at, ok := h.tags.next(&p); ok; at, ok = h.tags.next(&p) {
+		if b := &h.buckets[at]; b.sum == uint32(sum>>24) {
+			s.tryAll(b.postings)
 		}
 	}
 }

@@ -17,7 +17,8 @@ func (t *Table) build() {
 	for i, preds := range conditions {
 		x.rule(int32(i), preds)
 	}
-	t.attrNames, t.attrs, t.paths, t.usesSeldom = l.attrNames, l.attrs, l.pathList, l.usesSeldom
+	t.attrNames, t.attrs, t.paths = l.attrNames, l.attrs, l.pathList
+	t.usesSeldom, t.expressions = l.usesSeldom, int(l.expressions)
 	x.layout()
 }
 

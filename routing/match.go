@@ -101,6 +101,7 @@ func (t *Table) extension(name string) (int32, bool) {
 func (s *Scratch) lookUp(slot int32, ix *slotIndex) {
 	v := &s.attrs[slot]
 	if ix.lengths>>min(len(v.text), maxLength)&1 != 0 {
+		// What walk does, here without a call: most values are passed over.
 		h := s.table.index.hash
 		if sum := spread(v.hash(s.table.index.seed), slot); !h.tags.lack(sum) {
 			h.walkFound(v.text, slot, sum, s)
@@ -177,7 +178,12 @@ func (s *Scratch) refuses(p *posting) bool {
 			return true
 		}
 	}
-	return p.from >= 0 && p.from != s.source && s.source != AnySource
+	return p.from != fromAny && p.from != s.source && !s.listens(p)
+}
+
+// listens reports whether the rule of a posting, which has from, listens to the source.
+func (s *Scratch) listens(p *posting) bool {
+	return s.source == AnySource || p.from == fromList && s.table.from[s.table.entries[p.entry].rule].admits(s.source)
 }
 
 // try checks what an entry leaves open, and puts it off if the payload has to be read for it. A negative number is a
@@ -192,7 +198,7 @@ func (s *Scratch) try(n int32) {
 	if e.rule > s.limit || !s.holdsAll(t.preds[e.first:e.lazy]) {
 		return
 	}
-	if s.seen[e.rule] == s.now || !t.from[e.rule].admits(s.source) {
+	if s.seen[e.rule] == s.now {
 		return
 	}
 	if e.lazy < e.end {

@@ -75,6 +75,9 @@ func compareOnce(t failer, g generator, table *Table, whens []Value, s *Scratch)
 			t.Errorf("rule %d: %v", n, table.Rules()[n].When)
 		}
 	}
+	if most := refErrors(table, source, e); s.Errors() > most {
+		t.Errorf("event %+v from %q: %d errors counted, and %d expressions have one", describeEvent(e), name, s.Errors(), most)
+	}
 	var explained []int32
 	for _, v := range table.Explain(source, e) {
 		if v.Outcome == Matched {
@@ -90,9 +93,31 @@ func compareOnce(t failer, g generator, table *Table, whens []Value, s *Scratch)
 	return len(want)
 }
 
+// refErrors returns how many expressions of the rules that listen to a source end in an error.
+func refErrors(table *Table, source int, e *envelope.Event) (failed int) {
+	for i := range table.Rules() {
+		if c := table.Rules()[i].When; c != nil && table.from[i].admits(int32(source)) {
+			failed += nodeErrors(c.root, e)
+		}
+	}
+	return failed
+}
+
+func nodeErrors(n *node, e *envelope.Event) (failed int) {
+	if n.op == opCESQL {
+		if _, wrong := n.test.expr.Test(e); wrong {
+			failed++
+		}
+	}
+	for _, k := range n.kids {
+		failed += nodeErrors(k, e)
+	}
+	return failed
+}
+
 func describeEvent(e *envelope.Event) map[string]string {
 	m := map[string]string{"data": string(e.Data)}
-	for _, name := range []string{"type", "source", "subject", "exta", "extb"} {
+	for _, name := range []string{"id", "type", "source", "subject", "exta", "extb"} {
 		if v, ok := e.Get(name); ok {
 			m[name] = v
 		}

@@ -34,6 +34,8 @@ type lowerer struct {
 	pathList  []*envelope.Path
 	// usesSeldom says that a rule asks for another core attribute than type, source and subject.
 	usesSeldom bool
+	// expressions is how many there are so far.
+	expressions int32
 	// implied is what expressions imply beside the predicates that they became.
 	implied map[*test][]cesql.Conjunct
 	// arena is where the parts of combinations are cut from: most rules have two or three.
@@ -122,7 +124,8 @@ func (l *lowerer) lower(n *node, neg bool) pred {
 // expression lowers a CESQL expression. What it implies of attributes that every event has is checked before it, which is
 // quicker. What it implies of others is not: that they are missing is an error of the expression, which is counted.
 func (l *lowerer) expression(n *node, neg bool) pred {
-	p := pred{op: opCESQL, neg: neg, test: n.test}
+	p := pred{op: opCESQL, neg: neg, test: n.test, slot: l.expressions}
+	l.expressions++
 	if neg {
 		return p
 	}
@@ -132,8 +135,8 @@ func (l *lowerer) expression(n *node, neg bool) pred {
 	for _, c := range conjuncts {
 		switch slot := l.attr(c.Attribute); {
 		case slices.Contains(c.Values, ""): // not in the index
-		case isRequired(slot) && len(c.Values) == 1:
-			parts = append(parts, pred{op: conjunctOp(c.Op), slot: slot, text: c.Values[0]})
+		case isRequired(slot):
+			parts = append(parts, impliedPred(slot, c))
 		default:
 			rest = append(rest, c)
 		}
@@ -147,16 +150,13 @@ func (l *lowerer) expression(n *node, neg bool) pred {
 	return pred{op: opAll, group: &group{parts: append(parts, p)}}
 }
 
-// conjunctOp returns the predicate that a conjunct with one value is.
-func conjunctOp(o cesql.Op) op {
-	switch o {
-	case cesql.Prefix:
-		return opPrefix
-	case cesql.Suffix:
-		return opSuffix
-	default:
-		return opEqual
+// impliedPred returns the predicate that a conjunct about the attribute of a slot is.
+func impliedPred(slot int32, c cesql.Conjunct) pred {
+	o := [...]op{byValue: opEqual, byPrefix: opPrefix, bySuffix: opSuffix, byExists: opExists}[conjunctKind(c.Op)]
+	if len(c.Values) == 1 {
+		return pred{op: o, slot: slot, text: c.Values[0]}
 	}
+	return pred{op: o, slot: slot, test: newTest(o, c.Values)}
 }
 
 func (l *lowerer) leaf(n *node, neg bool) pred {

@@ -64,18 +64,13 @@ func fewBytes(text string) (n uint64) {
 
 // find returns the node that a head leads to, nil if there is none.
 func (r *radix) find(head, sum uint64) *radixNode {
-	wanted, mask := tag(sum), uint64(len(r.tags)-1)
-	for at := sum & mask; ; at = (at + 1) & mask {
-		group := r.tags[at]
-		for found := hits(group, wanted); found != 0; found &= found - 1 {
-			if h := &r.heads[place(at, found)]; h.bytes == head {
-				return &r.nodes[h.node]
-			}
-		}
-		if !full(group) {
-			return nil
+	p := r.tags.probe(sum)
+	for at, ok := r.tags.next(&p); ok; at, ok = r.tags.next(&p) {
+		if h := &r.heads[at]; h.bytes == head {
+			return &r.nodes[h.node]
 		}
 	}
+	return nil
 }
 
 // sum returns the hash of a head. The seed is random, so that nobody can choose keys that collide.

@@ -25,7 +25,9 @@ type Scratch struct {
 	now   uint32
 	attrs []slotValue
 	data  []dataValue
-	seen  []uint32
+	// expressions are the results of CESQL, by the slots of their predicates.
+	expressions []expressionValue
+	seen        []uint32
 	// present are the slots of extensions that the event fills and that the index has anything for.
 	present []int32
 	folded  []byte
@@ -38,7 +40,8 @@ type Scratch struct {
 }
 
 // Errors returns how many CESQL expressions ended in an error, and therefore did not hold, in the last Match. Only
-// those count that the index could not rule out before.
+// those count that had to be evaluated: the rest of the condition, a type or source that the expression asks for, or
+// what led to the rule may have decided before.
 func (s *Scratch) Errors() int { return s.errors }
 
 type slotValue struct {
@@ -64,6 +67,11 @@ type dataValue struct {
 	value value
 }
 
+type expressionValue struct {
+	stamp uint32
+	holds bool
+}
+
 // NewScratch returns memory for matching with t.
 func (t *Table) NewScratch() *Scratch {
 	s := new(Scratch)
@@ -77,6 +85,8 @@ func (s *Scratch) adopt(t *Table) {
 		attrs: make([]slotValue, len(t.attrNames)),
 		data:  make([]dataValue, len(t.paths)),
 		seen:  make([]uint32, len(t.rules)),
+
+		expressions: make([]expressionValue, t.expressions),
 	}
 }
 
@@ -104,17 +114,27 @@ func (s *Scratch) holds(p *pred) bool {
 	case p.group != nil:
 		return s.holdsGroup(p)
 	case p.op == opCESQL:
-		holds, failed := p.test.expr.Test(s.event)
-		if failed {
-			s.errors++
-		}
-		return holds != p.neg
+		return s.evaluate(p) != p.neg
 	case p.data:
 		v := s.look(p.slot)
 		return (v.present && p.test.holds(v)) != p.neg
 	}
 	v := &s.attrs[p.slot]
 	return (v.stamp == s.now && p.admits(v.text)) != p.neg
+}
+
+// evaluate returns whether an expression is true. It is evaluated at most once per event, however many keys lead to its
+// rule, so that its error counts once.
+func (s *Scratch) evaluate(p *pred) bool {
+	x := &s.expressions[p.slot]
+	if x.stamp != s.now {
+		holds, failed := p.test.expr.Test(s.event)
+		x.stamp, x.holds = s.now, holds
+		if failed {
+			s.errors++
+		}
+	}
+	return x.holds
 }
 
 func (s *Scratch) holdsGroup(p *pred) bool {

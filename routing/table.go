@@ -25,6 +25,8 @@ type Table struct {
 	crowds    []crowd
 	// usesSeldom says that a rule asks for another core attribute than type, source and subject.
 	usesSeldom bool
+	// expressions is how many CESQL expressions the rules have.
+	expressions int
 }
 
 // origin is the From of a rule by numbers: any, one source, or a sorted list.

@@ -42,6 +42,29 @@ func (t tags) lack(sum uint64) bool {
 	return hits(group, tag(sum)) == 0 && !full(group)
 }
 
+// probe goes through the places that may have the tag of a hash.
+type probe struct{ at, wanted, found uint64 }
+
+// probe begins at the group of a hash.
+func (t tags) probe(sum uint64) probe {
+	at, wanted := sum&uint64(len(t)-1), tag(sum)
+	return probe{at: at, wanted: wanted, found: hits(t[at], wanted)}
+}
+
+// next returns the number of another place; ok is false when there is none.
+func (t tags) next(p *probe) (number uint64, ok bool) {
+	for p.found == 0 {
+		if !full(t[p.at]) {
+			return 0, false
+		}
+		p.at = (p.at + 1) & uint64(len(t)-1)
+		p.found = hits(t[p.at], p.wanted)
+	}
+	number = place(p.at, p.found)
+	p.found &= p.found - 1
+	return number, true
+}
+
 // place returns the number of the place in a group that the lowest bit of hits stands for.
 func place(group, hits uint64) uint64 { return group*groupSize + uint64(bits.TrailingZeros64(hits)/8) }
 

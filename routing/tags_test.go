@@ -21,14 +21,9 @@ func TestTagsRunOver(t *testing.T) {
 		if tags.lack(sum) {
 			t.Errorf("sum %x: it is said to be lacking", sum)
 		}
-		mask := uint64(len(tags) - 1)
-		for at := sum & mask; ; at = (at + 1) & mask {
-			for found := hits(tags[at], tag(sum)); found != 0; found &= found - 1 {
-				delete(taken, place(at, found))
-			}
-			if !full(tags[at]) {
-				break
-			}
+		p := tags.probe(sum)
+		for at, ok := tags.next(&p); ok; at, ok = tags.next(&p) {
+			delete(taken, at)
 		}
 		if len(taken) > 0 {
 			t.Errorf("sum %x: places %v were not found", sum, taken)
