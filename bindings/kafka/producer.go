@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type producer struct {
 	text   scratch
 	spread *partitioner
 	fresh  *newcomers
+	absent *absences       // of the sink; nil where all events go to one topic
 	limit  *bindings.Limit // of a record; the client was told the same
 	// trouble is the client's, for the error of a Send that was given up.
 	trouble trouble
@@ -42,6 +44,7 @@ type slot struct {
 	promise func(*kgo.Record, error)
 	state   slotState
 	err     error
+	alone   bool // it was the only one of its batch, so that a refusal is its own
 }
 
 type slotState uint8
@@ -72,6 +75,9 @@ func (p *producer) fill(c *encoder, events []*envelope.Event) (within bool) {
 		if err == nil && p.limit.Refuses(wireSize(&s.record)) {
 			err, within = tooLarge(&s.record, p.limit), false
 		}
+		if err == nil && p.absent != nil && !p.fresh.know(s.record.Topic) {
+			err = p.absent.check(s.record.Topic, now)
+		}
 		if err != nil {
 			s.state, s.err = failed, err
 			continue
@@ -96,7 +102,7 @@ func (p *producer) slot(i int) *slot {
 // reset empties the slots: the sink keeps no event, and the memory is there for the next Send.
 func (p *producer) reset() {
 	for _, s := range p.slots {
-		s.record, s.state, s.err = kgo.Record{}, unsent, nil
+		s.record, s.state, s.err, s.alone = kgo.Record{}, unsent, nil, false
 	}
 	p.slots, p.flight, p.first = p.slots[:0], p.flight[:0], p.first[:0]
 	p.text.reset()
@@ -135,6 +141,9 @@ func (p *producer) produce(ctx context.Context, slots []*slot) bool {
 		return false
 	}
 	p.fresh.learn(p.first)
+	if p.absent != nil && len(p.first) > 0 {
+		p.absent.note(p.first, time.Now())
+	}
 	return true
 }
 
@@ -210,7 +219,7 @@ func (p *producer) again(ctx context.Context, slots []*slot) verdict {
 	for _, s := range slots {
 		r := &s.record
 		s.record = kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp}
-		s.state, s.err = unsent, nil
+		s.state, s.err, s.alone = unsent, nil, len(slots) == 1
 	}
 	if !p.produce(ctx, slots) {
 		return late
@@ -278,7 +287,7 @@ func (p *producer) abandon(cause error) error {
 		switch s.state {
 		case confirmed:
 		case failed:
-			errs = fail(errs, len(p.slots), i, p.judge(s))
+			errs = fail(errs, len(p.slots), i, p.suspect(s))
 		case unsent:
 			errs = fail(errs, len(p.slots), i, bindings.NotSent(fmt.Errorf("kafka: topic %s: %w", s.record.Topic, cause)))
 		default:
@@ -289,6 +298,23 @@ func (p *producer) abandon(cause error) error {
 		return nil
 	}
 	return errs
+}
+
+// suspect is judge for a Send that was given up before it was known which records of a refused batch deserve that.
+func (p *producer) suspect(s *slot) error {
+	if refusal(s.err) == "" || s.alone {
+		return p.judge(s)
+	}
+	return fmt.Errorf("kafka: topic %s: refused together with others, and the time ran out before the one at fault was found: %s",
+		s.record.Topic, s.err.Error())
+}
+
+// outdated reports whether a topic that the client had met is gone. The client never takes up another one of its name, so
+// it has to be given up.
+func (p *producer) outdated() bool {
+	return slices.ContainsFunc(p.slots, func(s *slot) bool {
+		return s.state == failed && isAbsent(s.err) && p.fresh.know(s.record.Topic)
+	})
 }
 
 // tooLarge is the failure of a record that is larger than what its topic takes.
@@ -333,8 +359,8 @@ func classify(topic string, err error) error {
 	if _, ok := errors.AsType[*bindings.PermanentError](err); ok {
 		return err // from encoding
 	}
-	if errors.Is(err, errHeld) {
-		return err
+	if _, ok := errors.AsType[*bindings.RetryAfterError](err); ok || errors.Is(err, errHeld) {
+		return err // from absences, or about itself
 	}
 	text := fmt.Errorf("kafka: topic %s: %w", topic, err)
 	var code *kerr.Error

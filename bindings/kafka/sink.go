@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,6 +22,9 @@ import (
 // transient: long enough for a topic that was just created, and no longer, because a Send waits for it.
 const unknownTopicRetries = 2
 
+// metadataPace is the least time between two requests for what has changed about topics: the retries above wait for it.
+const metadataPace = time.Second
+
 // Sink writes events to topics.
 //
 // Every Send uses a producer of its own while it runs; producers are kept for the next Send. A producer that is
@@ -31,6 +35,7 @@ type Sink struct {
 	cfg      SinkConfig
 	settings bindings.SinkSettings
 	encoder  encoder
+	absent   *absences // nil where all events go to one topic
 	opts     []kgo.Opt
 	limit    atomic.Pointer[bindings.Limit] // never nil
 	learned  atomic.Bool                    // whether Ready tried to read the limit
@@ -59,7 +64,10 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings) (*Sink, error) {
 	if sink.encoder.topic, err = template.Compile(cfg.Topic, template.KafkaTopic); err != nil {
 		return nil, bindings.Invalid("topic", "%w", err)
 	}
-	sink.encoder.static, _ = sink.encoder.topic.Static()
+	var static bool
+	if sink.encoder.static, static = sink.encoder.topic.Static(); !static {
+		sink.absent = newAbsences()
+	}
 	if sink.encoder.key, sink.encoder.keyText, err = compileKey(cfg.Key); err != nil {
 		return nil, bindings.Invalid("key", "%w", err)
 	}
@@ -83,6 +91,7 @@ func (c *SinkConfig) produceOptions() []kgo.Opt {
 		// A Send's events are bounded by the source's window; a bound here would fail records, not wait.
 		kgo.MaxBufferedRecords(math.MaxInt),
 		kgo.UnknownTopicRetries(unknownTopicRetries),
+		kgo.MetadataMinAge(metadataPace),
 	}
 	switch c.Acks {
 	case "leader":
@@ -135,7 +144,11 @@ func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 		return result
 	}
 	result := p.result()
-	s.give(p)
+	if p.outdated() {
+		s.discard(p)
+	} else {
+		s.give(p)
+	}
 	return result
 }
 
@@ -155,6 +168,7 @@ func (s *Sink) take() (*producer, error) {
 	}
 	s.mu.Unlock()
 	p := newProducer(limit)
+	p.absent = s.absent
 	cl, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.WithLogger(&p.trouble),
 		kgo.WithHooks(p.fresh),

@@ -1,0 +1,149 @@
+package kafka
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/envelope"
+)
+
+// addressed returns an event for each topic, for sinks whose topic is the type.
+func addressed(topics ...string) []*envelope.Event {
+	var es []*envelope.Event
+	for i, topic := range topics {
+		e := event(fmt.Sprint(i), fmt.Sprint("k", i))
+		e.Type = topic
+		es = append(es, e)
+	}
+	return es
+}
+
+// TestMissingTopicIsAskedForSeldom: each Send with an event for a topic that is not there took as long as the brokers
+// took to say so for good, so that a few such events slowed all others down to a crawl.
+func TestMissingTopicIsAskedForSeldom(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, "here"))
+	sink := newSink(t, c, SinkConfig{Topic: "{type}"}, bindings.SinkSettings{})
+	each := outcomes(t, sink.Send(t.Context(), addressed("gone", "here")), 2)
+	if each[0] == nil || each[1] != nil {
+		t.Fatalf("outcomes %v", each)
+	}
+	var after *bindings.RetryAfterError
+	begun := time.Now()
+	for range 20 {
+		each := outcomes(t, sink.Send(t.Context(), addressed("gone", "here")), 2)
+		var code *bindings.CodeError
+		if each[1] != nil || !errors.As(each[0], &after) || after.After <= 0 || after.After > shortestAbsence || after.Target ||
+			!errors.As(each[0], &code) || code.Code != "UNKNOWN_TOPIC_OR_PARTITION" {
+			t.Fatalf("outcomes %v", each)
+		}
+	}
+	if d := time.Since(begun); d > 400*time.Millisecond {
+		t.Errorf("twenty Sends took %s", d)
+	}
+	if err := c.CreateTopic("gone", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the created topic takes the event", func() bool { return sink.Send(t.Context(), addressed("gone")) == nil })
+}
+
+// TestAbsencesGrow: a topic is asked for more and more seldom, and at once when it was there.
+func TestAbsencesGrow(t *testing.T) {
+	a, now := newAbsences(), time.Now()
+	missing := &slot{state: failed, err: kerr.UnknownTopicOrPartition}
+	missing.record.Topic = "t"
+	for _, seconds := range []int{1, 2, 4, 8, 15, 15} {
+		want := time.Duration(seconds) * time.Second
+		a.note([]*slot{missing, missing}, now)
+		var after *bindings.RetryAfterError
+		if err := a.check("t", now); !errors.As(err, &after) || after.After != want {
+			t.Fatalf("%#v, want %s", err, want)
+		}
+		if now = now.Add(want); a.check("t", now) != nil {
+			t.Fatalf("after %s it is not asked for", want)
+		}
+	}
+	other := &slot{state: failed, err: kerr.NotLeaderForPartition}
+	other.record.Topic = "u"
+	a.note([]*slot{other, {record: missing.record, state: confirmed}}, now)
+	if len(a.topics) > 0 {
+		t.Errorf("it remembers %v", a.topics)
+	}
+}
+
+// TestTopicMadeAgain: a client holds on to the identity of a topic that was deleted, and fails what goes to a new one of
+// that name for as long as it lives.
+func TestTopicMadeAgain(t *testing.T) {
+	for _, name := range []string{"out", "{type}"} {
+		c := cluster(t, kfake.SeedTopics(1, "out"))
+		sink := newSink(t, c, SinkConfig{Topic: name}, bindings.SinkSettings{})
+		if err := sink.Send(t.Context(), addressed("out")); err != nil {
+			t.Fatal(err)
+		}
+		req := kmsg.NewPtrDeleteTopicsRequest()
+		topic := kmsg.NewDeleteTopicsRequestTopic()
+		topic.Topic = new("out")
+		req.Topics, req.TopicNames = append(req.Topics, topic), []string{"out"}
+		resp, err := req.RequestWith(t.Context(), client(t, c))
+		if err != nil || resp.Topics[0].ErrorCode != 0 {
+			t.Fatalf("%v, %+v", err, resp)
+		}
+		if err := sink.Send(t.Context(), addressed("out")); err == nil {
+			t.Error("an event for a deleted topic was confirmed")
+		}
+		if err := c.CreateTopic("out", 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the new topic takes the event", func() bool { return sink.Send(t.Context(), addressed("out")) == nil })
+	}
+}
+
+// TestGivenUpSendBlamesNobody: a Send that ran out of time took the refusal of a batch for that of each of its records,
+// and good events became dead letters.
+func TestGivenUpSendBlamesNobody(t *testing.T) {
+	c := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "small", "stuck"))
+	for node, topic := range []string{"small", "stuck"} {
+		if err := c.MoveTopicPartition(topic, 0, int32(node)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release := make(chan struct{})
+	defer close(release)
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if !produced(req, "never") {
+			return nil, nil, false
+		}
+		c.DropControl()
+		c.SleepControl(func() { <-release })
+		return nil, nil, false
+	})
+	c.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Produce}, Topic: "small", Err: kerr.MessageTooLarge, Count: -1,
+		When: func(r kmsg.Request) bool { return produced(r, "k1") && produced(r, "k2") },
+	})
+	sink := newSink(t, c, SinkConfig{Topic: "{type}", Compression: "none"}, bindings.SinkSettings{Timeout: 500 * time.Millisecond})
+	es := addressed("stuck", "small", "small")
+	es[0].Data, es[1].Key, es[2].Key = []byte("never"), []byte("k1"), []byte("k2")
+	for i, err := range outcomes(t, sink.Send(t.Context(), es), 3) {
+		var permanent *bindings.PermanentError
+		if err == nil || errors.As(err, &permanent) {
+			t.Errorf("event %d: %v, want a transient failure", i, err)
+		}
+	}
+	if err := sink.Send(t.Context(), es[1:]); err != nil {
+		t.Errorf("without the one that is stuck: %v", err)
+	}
+	es[1].Data = bytes.Repeat([]byte("x"), assumedLimit) // what is too large by itself is no suspicion
+	var permanent *bindings.PermanentError
+	each := outcomes(t, sink.Send(t.Context(), es[:2]), 2)
+	if !errors.As(each[1], &permanent) || permanent.Reason != bindings.ReasonTooLarge {
+		t.Errorf("too large alone: %v", each[1])
+	}
+}
