@@ -13,6 +13,9 @@ import (
 // that does not exist fails sooner.
 const longestPatience = 2 * time.Second
 
+// lookAgain is how often newcomers whose time is over look whether one of them keeps others waiting.
+const lookAgain = 5 * time.Millisecond
+
 // newcomers are the records of topics that a client has not met. The client keeps them aside until it has the topic's
 // partitions and then moves them there one by one, so that a Flush which runs already sends the first of them without
 // the rest. They have to be in their places before Flush begins; newcomers tell when they are.
@@ -81,15 +84,16 @@ func (n *newcomers) wait(ctx context.Context, others bool) bool {
 	if deadline, ok := ctx.Deadline(); ok {
 		patience = max(min(patience, time.Until(deadline)/2), time.Millisecond)
 	}
-	tick := time.NewTicker(patience)
-	defer tick.Stop()
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	for {
 		select {
 		case <-n.settled:
 			n.waiting.Store(false)
 			return true
-		case <-tick.C:
+		case <-late.C:
 			n.giveUp(others)
+			late.Reset(lookAgain) // until there are others
 		case <-ctx.Done():
 			return false
 		}
