@@ -34,10 +34,13 @@ type Readier interface {
 }
 
 // ReadReporter is a Source that begins to read some time after its Run has begun, and never gets what is sent before: a
-// subscription, or a path that is served. It is ready once it has reported, and not when Ready returns nil.
+// subscription, or a path that is served. It is ready once it has reported nil, and not when Ready returns nil.
 type ReadReporter interface {
-	// OnReading is called once, before Run, which calls report each time that the source begins to read.
-	OnReading(report func())
+	// OnReading is called once, before Run. Run and what it starts call report with nil each time that the source begins
+	// to read. Before the first time they call it with what the source waits for; after it, with an error only if the
+	// server refuses the source what it reads: that does not pass by itself, as the loss of a connection does. The
+	// source is not ready from an error to the next nil. Calls follow each other; report does not block.
+	OnReading(report func(error))
 }
 
 // DropCounter is a Source whose transport cannot wait, so that what it has no room for is lost.

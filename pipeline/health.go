@@ -30,19 +30,31 @@ type Status struct {
 // health is what readyz shows.
 type health struct {
 	mu    sync.Mutex // guards parts
-	parts []Status
+	parts []part
 }
 
-func (h *health) set(name string, err error) {
+// part is the state of a source or sink.
+type part struct {
+	Status
+	final bool // it failed for good; what else it reports comes too late
+}
+
+// set sets the state of a part, unless it has failed for good.
+func (h *health) set(name string, err error) { h.put(part{Status{name, err}, false}) }
+
+// fail sets the last state of a part.
+func (h *health) fail(name string, err error) { h.put(part{Status{name, err}, true}) }
+
+func (h *health) put(p part) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i := range h.parts {
-		if h.parts[i].Name == name {
-			h.parts[i].Err = err
-			return
-		}
+	i := slices.IndexFunc(h.parts, func(known part) bool { return known.Name == p.Name })
+	switch {
+	case i < 0:
+		h.parts = append(h.parts, p)
+	case p.final || !h.parts[i].final:
+		h.parts[i] = p
 	}
-	h.parts = append(h.parts, Status{name, err})
 }
 
 // Health returns the state of every sink and source, sinks first, each in the order of the configuration. The router
@@ -54,7 +66,7 @@ func (p *Pipeline) Health() []Status {
 	status := func(name string) Status {
 		for _, s := range known {
 			if s.Name == name {
-				return s
+				return s.Status
 			}
 		}
 		return Status{name, errConnecting}

@@ -216,7 +216,7 @@ func (p *Pipeline) watchSinks() <-chan error {
 		name := "sink " + l.sink.Name
 		f.OnFailure(func(err error) {
 			err = fmt.Errorf("%s: %w", name, err)
-			p.health.set(name, err)
+			p.health.fail(name, err)
 			select {
 			case broken <- err:
 			default:
@@ -257,26 +257,27 @@ func (p *Pipeline) runSources(ctx context.Context, stop context.CancelFunc) erro
 	)
 	for i, src := range p.settings.Sources {
 		wg.Go(func() {
-			if r, ok := src.Source.(bindings.Readier); ok && !p.awaitReady(ctx, "source "+src.Name, r) {
+			name := "source " + src.Name
+			if r, ok := src.Source.(bindings.Readier); ok && !p.awaitReady(ctx, name, r) {
 				return
 			}
 			if f, ok := src.Source.(bindings.ReadReporter); ok {
-				p.health.set("source "+src.Name, errSubscribing)
-				f.OnReading(func() { p.health.set("source "+src.Name, nil) })
+				p.health.set(name, errSubscribing)
+				f.OnReading(func(err error) { p.health.set(name, err) })
 			} else {
-				p.health.set("source "+src.Name, nil)
+				p.health.set(name, nil)
 			}
 			if f, ok := src.Source.(bindings.FailureReporter); ok {
 				f.OnFailure(func(err error) {
-					p.health.set("source "+src.Name, err)
+					p.health.fail(name, err)
 					p.log.Error("source failed for good; the router stops", zap.String("source", src.Name), zap.Error(err))
 					stop()
 				})
 			}
 			err := src.Source.Run(ctx, func(b *bindings.Batch) { p.dispatch(b, i) })
 			if err != nil {
-				err = fmt.Errorf("source %s: %w", src.Name, err)
-				p.health.set("source "+src.Name, err)
+				err = fmt.Errorf("%s: %w", name, err)
+				p.health.fail(name, err)
 				mu.Lock()
 				errs = append(errs, err)
 				mu.Unlock()

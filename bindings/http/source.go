@@ -42,7 +42,7 @@ type Source struct {
 	taken    atomic.Bool // Run or Close was called
 
 	onFailure func(error) // may be nil
-	onReading func()      // may be nil
+	onReading func(error) // may be nil
 	pool      sync.Pool   // of *exchange
 
 	mu       sync.Mutex // guards emit and draining
@@ -126,7 +126,7 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	if err == nil {
 		s.settings.Log.Info("listening", zap.String("address", s.Addr()), zap.String("path", s.path))
 		if s.onReading != nil {
-			s.onReading()
+			s.onReading(nil)
 		}
 		select {
 		case <-ctx.Done():
@@ -154,7 +154,7 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 }
 
 // OnReading sets what is told when the path is served: until then it answers 503.
-func (s *Source) OnReading(report func()) { s.onReading = report }
+func (s *Source) OnReading(report func(error)) { s.onReading = report }
 
 // OnFailure sets what is told of a port that is served no more, before Run returns.
 func (s *Source) OnFailure(report func(error)) { s.onFailure = report }

@@ -352,13 +352,19 @@ func TestReadsFromTheMomentItSaysSo(t *testing.T) {
 			t.Fatalf("before it runs it answers %d, want 503", got.status)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		reading, done := make(chan struct{}), make(chan error, 1)
-		src.OnReading(func() { close(reading) })
+		reading, posted, done := make(chan error), make(chan struct{}), make(chan error, 1)
+		src.OnReading(func(err error) {
+			reading <- err
+			<-posted // so that Run does nothing meanwhile that it should have done before
+		})
 		go func() { done <- src.Run(ctx, confirm) }()
-		<-reading
+		if err := <-reading; err != nil {
+			t.Error(err)
+		}
 		if got := post(t, url, minimal, "{}"); got.status/100 != 2 {
 			t.Errorf("it reads and answers %d", got.status)
 		}
+		close(posted)
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)

@@ -42,6 +42,14 @@ type hooks struct {
 	lost func()
 	back func(*natsgo.Conn)
 	slow func(*natsgo.Subscription)
+	// denied is for what the server refused; it may be nil, as slow may.
+	denied func(error)
+}
+
+// refusal reports whether err says that the server refuses what was asked of it, and will as long as its configuration
+// stays.
+func refusal(err error) bool {
+	return errors.Is(err, natsgo.ErrPermissionViolation) || errors.Is(err, natsgo.ErrMaxSubscriptionsExceeded)
 }
 
 // dial connects. The client keeps the connection from then on, until it is closed.
@@ -78,6 +86,9 @@ func (p *endpoint) dial(ctx context.Context, h hooks) (*natsgo.Conn, error) {
 				return
 			}
 			p.log.Warn("nats: asynchronous error", zap.Error(err))
+			if refusal(err) && h.denied != nil {
+				h.denied(err)
+			}
 		}),
 	}
 	address := p.url

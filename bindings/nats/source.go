@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"go.uber.org/zap"
@@ -50,11 +51,15 @@ type Source struct {
 	log      *zap.Logger
 	dropped  atomic.Int64
 	core     atomic.Pointer[coreReader] // a core source's Run, nil without one
-	reading  func()                     // see OnReading; may be nil
+	reading  func(error)                // see OnReading; may be nil
+
+	confirmWait time.Duration // how long one question whether the subscriptions are there may take; tests shorten it
+	dropsEvery  time.Duration // how often a core source looks for drops and tells of them; tests change it
 
 	mu      sync.Mutex // guards what follows
 	running bool
 	status  error // why a running source does not read at the moment
+	begun   bool  // it has read before
 }
 
 // NewSource returns a source; it does not touch the network. The embedded server may be nil if cfg does not use it.
@@ -78,6 +83,7 @@ func NewSource(cfg SourceConfig, s bindings.SourceSettings, embedded *Embedded) 
 	cfg.setDefaults(s.Name)
 	return &Source{
 		cfg: cfg, settings: s, decoder: d, log: s.Log, status: errors.New("nats: not connected yet"),
+		confirmWait: apiTimeout, dropsEvery: logSlowEvery,
 		endpoint: endpoint{url: cfg.URL, auth: cfg.auth(), name: s.Name, log: s.Log, embedded: embedded},
 	}, nil
 }
@@ -138,29 +144,32 @@ func (s *Source) Ready(ctx context.Context) error {
 	return s.ensureStream(ctx, nc)
 }
 
-// OnReading sets what is told each time that the source reads, for the first time or again. That the server was there
-// before Run says nothing of that: what others publish to core NATS before the server has the subscriptions is lost.
-func (s *Source) OnReading(report func()) { s.reading = report }
+// OnReading sets what is told each time that the source reads, for the first time or again, what it waits for until the
+// first time, and later that the server refuses a core source a subject. That the server was there before Run says
+// nothing of that: what others publish to core NATS before the server has the subscriptions is lost.
+func (s *Source) OnReading(report func(error)) { s.reading = report }
 
 // Dropped returns how many messages a core source lost because the router fell behind, up to this moment.
 func (s *Source) Dropped() int64 {
 	if r := s.core.Load(); r != nil {
-		r.countDropped(logSlowEvery)
+		r.countDropped(s.dropsEvery)
 	}
 	return s.dropped.Load()
 }
 
-// report sets what Ready says, tells who waits for the source to read, and logs a change for the worse.
+// report sets what Ready says, tells the owner what OnReading promises, and logs a change for the worse.
 func (s *Source) report(err error) {
 	s.mu.Lock()
 	changed := err != nil && (s.status == nil || s.status.Error() != err.Error())
 	s.status = err
+	tell := s.reading != nil && (err == nil || !s.begun || refusal(err))
+	s.begun = s.begun || err == nil
 	s.mu.Unlock()
 	if changed {
 		s.log.Warn("nats: source is waiting", zap.Error(err))
 	}
-	if err == nil && s.reading != nil {
-		s.reading()
+	if tell {
+		s.reading(err)
 	}
 }
 

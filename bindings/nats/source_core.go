@@ -30,6 +30,7 @@ type coreReader struct {
 	gap     time.Time  // when the connection went; zero while there is one; under telling
 
 	mu       sync.Mutex // guards what follows
+	refused  error      // what the server refused on this connection; see deny
 	room     *sync.Cond
 	gathered []*natsgo.Msg
 	seen     map[*natsgo.Subscription]int // drops already counted
@@ -67,8 +68,12 @@ func (s *Source) runCore(ctx context.Context, emit func(*bindings.Batch)) error 
 	r.room = sync.NewCond(&r.mu)
 	r.nc = s.connect(ctx, hooks{
 		lost: r.lost,
-		back: func(nc *natsgo.Conn) { r.confirm(ctx, nc) },
-		slow: func(*natsgo.Subscription) { r.countDropped(logSlowEvery) },
+		back: func(nc *natsgo.Conn) {
+			r.setRefused(nil) // the subscriptions were made anew
+			r.confirm(ctx, nc)
+		},
+		slow:   func(*natsgo.Subscription) { r.countDropped(s.dropsEvery) },
+		denied: r.deny,
 	})
 	if r.nc == nil {
 		return nil
@@ -81,7 +86,7 @@ func (s *Source) runCore(ctx context.Context, emit func(*bindings.Batch)) error 
 	defer s.core.Store(nil)
 	var beside sync.WaitGroup
 	beside.Go(func() { r.confirm(ctx, r.nc) })
-	beside.Go(func() { r.watchDrops(ctx, logSlowEvery) })
+	beside.Go(func() { r.watchDrops(ctx, s.dropsEvery) })
 	defer beside.Wait()
 	r.run(ctx, emit)
 	r.drain(ctx, emit)
@@ -128,7 +133,7 @@ func (r *coreReader) confirm(ctx context.Context, nc *natsgo.Conn) {
 	r.telling.Lock()
 	defer r.telling.Unlock()
 	for nc.IsConnected() && r.subscribed() && ctx.Err() == nil {
-		flush, cancel := context.WithTimeout(ctx, apiTimeout)
+		flush, cancel := context.WithTimeout(ctx, r.confirmWait)
 		err := nc.FlushWithContext(flush)
 		cancel()
 		if err == nil {
@@ -136,16 +141,41 @@ func (r *coreReader) confirm(ctx context.Context, nc *natsgo.Conn) {
 			return
 		}
 		if ctx.Err() == nil {
-			r.log.Warn("nats: the subscription is not confirmed yet", zap.Error(err))
+			r.report(fmt.Errorf("nats: the server has not confirmed the subscriptions yet: %w", err))
 		}
 	}
 }
 
-// confirmed reports what the server made of the subscriptions: last is the connection's last error, in which a refusal
-// of one of them shows. Only new permissions and a new connection help against that.
+// deny runs when the server refuses a subscription: as it is made, or later, when a permission was withdrawn. Only a new
+// connection makes it anew. It is kept before the wait for telling, so that a confirm that is under way sees it.
+func (r *coreReader) deny(err error) {
+	r.setRefused(err)
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.report(err)
+}
+
+func (r *coreReader) setRefused(err error) {
+	r.mu.Lock()
+	r.refused = err
+	r.mu.Unlock()
+}
+
+// refusedWith returns what the server refused on this connection, nil if nothing. The connection's last error, in which
+// a refusal shows first, is overwritten by any later one, such as that of a full buffer.
+func (r *coreReader) refusedWith(last error) error {
+	if refusal(last) {
+		return last
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refused
+}
+
+// confirmed reports what the server made of the subscriptions; last is the connection's last error.
 func (r *coreReader) confirmed(last error) {
-	if errors.Is(last, natsgo.ErrPermissionViolation) {
-		r.report(last)
+	if err := r.refusedWith(last); err != nil {
+		r.report(err)
 		return
 	}
 	if !r.gap.IsZero() {

@@ -1,11 +1,9 @@
 package nats
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +13,6 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/eventrouter/router/bindings"
-	"github.com/eventrouter/router/bindings/security"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/testbroker"
 )
@@ -30,7 +27,7 @@ type stalled struct {
 	publish func(n int)
 }
 
-func startStalled(t *testing.T) *stalled {
+func startStalled(t *testing.T, dropsEvery time.Duration) *stalled {
 	t.Helper()
 	n := testbroker.NewNATS(t, nil)
 	nc := client(t, n.URL)
@@ -41,6 +38,7 @@ func startStalled(t *testing.T) *stalled {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.dropsEvery = dropsEvery
 	gate := make(chan struct{})
 	st := &stalled{Source: s, logs: logs, release: sync.OnceFunc(func() { close(gate) })}
 	st.r = &router{async: true, decide: func(*envelope.Event) error { <-gate; return nil }}
@@ -90,7 +88,7 @@ func (s *stalled) check(t *testing.T, published int) {
 
 // T-23: what is lost because the router is slow equals what the counter says, and the log says it a few times at most.
 func TestCoreSourceCountsWhatItDrops(t *testing.T) {
-	s := startStalled(t)
+	s := startStalled(t, logSlowEvery)
 	s.publish(20_000)
 	eventually(t, "drops are counted", func() bool { return s.Dropped() > 0 })
 	s.release()
@@ -101,7 +99,7 @@ func TestCoreSourceCountsWhatItDrops(t *testing.T) {
 // The client tells of the first drop only, until a message fits again; what came after it was counted no earlier than
 // that, and in the log perhaps never.
 func TestCoreSourceCountsDropsBehindTheFirst(t *testing.T) {
-	s := startStalled(t)
+	s := startStalled(t, logSlowEvery)
 	for total := 5000; total <= 15_000; total += 5000 {
 		s.publish(5000)
 		eventually(t, "all drops are counted while nothing moves", func() bool { return s.Dropped() >= int64(total-most) })
@@ -113,7 +111,7 @@ func TestCoreSourceCountsDropsBehindTheFirst(t *testing.T) {
 
 // Drops while a stop waits for the pipeline are drops too.
 func TestCoreSourceCountsDropsWhileItStops(t *testing.T) {
-	s := startStalled(t)
+	s := startStalled(t, logSlowEvery)
 	s.publish(5000)
 	eventually(t, "drops are counted", func() bool { return s.Dropped() > 0 })
 	stopped := make(chan struct{})
@@ -130,103 +128,25 @@ func TestCoreSourceCountsDropsWhileItStops(t *testing.T) {
 
 // Nobody but a clock tells of drops that go on for hours.
 func TestCoreSourceLooksForDropsOnItsOwn(t *testing.T) {
-	n := testbroker.NewNATS(t, nil)
-	nc := client(t, n.URL)
-	core, logs := observer.New(zap.WarnLevel)
-	s, err := NewSource(SourceConfig{URL: n.URL, Subjects: []string{"c.>"}}, sourceSettings(zap.New(core)), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gate := make(chan struct{})
-	defer close(gate)
-	sub, err := nc.Subscribe("c.>", func(*natsgo.Msg) { <-gate })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sub.SetPendingLimits(10, -1); err != nil {
-		t.Fatal(err)
-	}
-	r := &coreReader{Source: s, subs: []*natsgo.Subscription{sub}, seen: map[*natsgo.Subscription]int{}}
-	ctx, cancel := context.WithCancel(t.Context())
-	var watching sync.WaitGroup
-	watching.Go(func() { r.watchDrops(ctx, 10*time.Millisecond) })
-	defer watching.Wait()
-	defer cancel()
-	for want := int64(500); want <= 1500; want += 500 {
-		for range 500 {
-			if err := nc.PublishMsg(message("c.a", "1")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		eventually(t, "the log tells of the drops", func() bool {
-			all := logs.All()
-			return len(all) > 0 && all[len(all)-1].ContextMap()["dropped_total"].(int64) >= want-11
+	s := startStalled(t, 10*time.Millisecond)
+	for published := int64(5000); published <= 15_000; published += 5000 {
+		s.publish(5000)
+		eventually(t, "the log tells of drops behind the first", func() bool {
+			_, total := s.logged()
+			return total >= published-most
 		})
 	}
+	s.release()
+	s.stop()
 }
 
-// The router called itself ready when it had reached the server, and lost what came until the server had read the
-// subscriptions. On a slow way to the server that is time enough to lose the event for sure.
-func TestCoreSourceTellsThatItReadsOnlyBehindItsSubscriptions(t *testing.T) {
-	direct, through, proxy := behindProxy(t, false)
-	proxy.Delay(100 * time.Millisecond)
-	nc := client(t, direct)
-	s := newSource(t, SourceConfig{URL: through, Subjects: []string{"c.>"}})
-	var told atomic.Int32
-	s.OnReading(func() {
-		if told.Add(1) > 1 {
-			return
-		}
-		if err := nc.PublishMsg(message("c.a", "1")); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := s.Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if told.Load() != 0 {
-		t.Error("the source reads before Run")
-	}
-	r := &router{}
-	start(t, s, r)
-	eventually(t, "the event arrives", func() bool { return r.count() == 1 })
-}
-
-// A source whose subscription the server refuses gets nothing, and said that it reads.
-func TestCoreSourceDoesNotReadWhatItMayNot(t *testing.T) {
-	n := testbroker.NewNATS(t, func(o *server.Options) {
-		o.Users = []*server.User{{Username: "u", Password: "p", Permissions: &server.Permissions{
-			Subscribe: &server.SubjectPermission{Deny: []string{"c.secret"}},
-		}}}
-	})
-	for subject, may := range map[string]bool{"c.open": true, "c.secret": false} {
-		cfg := SourceConfig{URL: n.URL, Subjects: []string{subject}, User: "u", Password: security.NewSecret("p")}
-		core, logs := observer.New(zap.WarnLevel)
-		s, err := NewSource(cfg, sourceSettings(zap.New(core)), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var told atomic.Bool
-		s.OnReading(func() { told.Store(true) })
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- s.Run(ctx, (&router{}).emit) }()
-		if may {
-			eventually(t, "the source reads", told.Load)
-		} else {
-			eventually(t, "the source says why it does not read", func() bool {
-				err := s.Ready(t.Context())
-				return err != nil && strings.Contains(err.Error(), "ermissions violation") && logs.FilterMessage("nats: source is waiting").Len() > 0
-			})
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		if told.Load() != may {
-			t.Errorf("%s: the source reads: %t, want %t", subject, told.Load(), may)
-		}
-	}
+// That there are drops is said when the first one is there, and not when somebody looks.
+func TestCoreSourceTellsOfTheFirstDropAtOnce(t *testing.T) {
+	s := startStalled(t, time.Hour)
+	s.publish(5000)
+	eventually(t, "the log tells of a drop", func() bool { _, total := s.logged(); return total > 0 })
+	s.release()
+	s.stop()
 }
 
 // lossy waits until the log has both ends of a gap in what a source got.
