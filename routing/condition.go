@@ -24,6 +24,9 @@ func (c *Condition) String() string {
 	return whenText(c.root)
 }
 
+// Holds evaluates the condition for one event, without a table: for tools that ask once.
+func (c *Condition) Holds(e *envelope.Event) bool { return c == nil || c.root.holds(e) }
+
 // node is one predicate, or a combination of predicates, where a user wrote it. Evaluation has two values: a
 // predicate on an attribute that is missing is false, and opNot of it is therefore true.
 type node struct {

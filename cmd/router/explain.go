@@ -162,11 +162,11 @@ func (j *judge) explain(s sample.Event, f explainFlags, sampledOut []string) exp
 			r.SampledOut = rules[v.Rule].Sample
 		}
 		if v.Outcome == routing.Failed && v.Failure != nil {
-			finding := explainFinding(v.Failure, s.Event, v.Rule)
+			finding := j.finding(v.Failure, s.Event, v.Rule)
 			r.Failed = &finding
 		}
 		for i := range v.Findings {
-			r.Findings = append(r.Findings, explainFinding(&v.Findings[i], s.Event, v.Rule))
+			r.Findings = append(r.Findings, j.finding(&v.Findings[i], s.Event, v.Rule))
 		}
 		x.Routes = append(x.Routes, r)
 	}
@@ -177,13 +177,13 @@ func (j *judge) explain(s sample.Event, f explainFlags, sampledOut []string) exp
 // a hundred thousand routes would fill no terminal anyway.
 const maxHinted = 2000
 
-func explainFinding(f *routing.Finding, e *envelope.Event, route int) explainedFinding {
+func (j *judge) finding(f *routing.Finding, e *envelope.Event, route int) explainedFinding {
 	x := explainedFinding{
 		Place: f.Pos.String(), Predicate: f.Predicate, Attribute: f.Attribute, Value: f.Value, Present: f.Present,
 		Holds: f.Holds, Note: f.Note, finding: f,
 	}
 	if route < maxHinted {
-		x.Hint = hint(f, e)
+		x.Hint = j.hints.of(f, e)
 	}
 	return x
 }

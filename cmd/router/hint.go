@@ -13,18 +13,49 @@ import (
 	"github.com/eventrouter/router/routing"
 )
 
-// hint guesses why a predicate that failed was not meant to, empty where it has no idea: a value that is almost right,
-// an attribute or a JSON path that is written differently.
-func hint(f *routing.Finding, e *envelope.Event) string {
+// hinter guesses why predicates that failed were not meant to. It remembers how it read them: many events may fail for
+// the same ones.
+type hinter struct{ read map[string]*hinted }
+
+// hinted is a predicate, and what it asks of a value: as it was written, and blind for case.
+type hinted struct {
+	predicate
+	ok              bool
+	written, folded func(*envelope.Event) bool
+}
+
+// predicate reads what was printed of a predicate.
+func (h *hinter) predicate(text string) *hinted {
+	p := h.read[text]
+	if p == nil {
+		p = new(hinted)
+		if p.predicate, p.ok = parsePredicate(text); p.ok {
+			key, blind := "hint", lower
+			if p.name == "cesql" && !p.data {
+				key, blind = "cesql", func(_, text string) string { return strings.ToLower(text) }
+			}
+			p.written, p.folded = asks(key, value(p.matcher, "", asWritten)), asks(key, value(p.matcher, "", blind))
+		}
+		if h.read == nil {
+			h.read = map[string]*hinted{}
+		}
+		h.read[text] = p
+	}
+	return p
+}
+
+// of returns a guess, empty where there is no idea: a value that is almost right, an attribute or a JSON path that is
+// written differently.
+func (h *hinter) of(f *routing.Finding, e *envelope.Event) string {
 	if f == nil || f.Holds {
 		return ""
 	}
 	path, data := strings.CutPrefix(f.Attribute, "data.")
 	switch {
 	case f.Attribute == "":
-		return hintExpression(f, e)
+		return h.expression(f, e)
 	case f.Present:
-		return hintValue(f)
+		return h.value(f)
 	case data:
 		return hintPath(path, e)
 	}
@@ -39,24 +70,24 @@ func lower(word, text string) string {
 	return strings.ToLower(text)
 }
 
-// hintValue tries the matcher on values that look like the one it refused.
-func hintValue(f *routing.Finding) string {
-	p, ok := parsePredicate(f.Predicate)
-	if !ok {
+// value tries the matcher on values that look like the one it refused.
+func (h *hinter) value(f *routing.Finding) string {
+	p := h.predicate(f.Predicate)
+	if !p.ok {
 		return ""
 	}
-	is := func(text string, change func(word, text string) string) bool {
+	is := func(text string, asked func(*envelope.Event) bool) bool {
 		e := &envelope.Event{ID: "1", Source: "/", Type: "t"}
 		e.Set("hint", text, envelope.KindString)
-		return holds("hint", value(p.matcher, "", change), e)
+		return asked(e)
 	}
 	var differs string
 	switch {
-	case is(strings.ToLower(f.Value), lower):
+	case is(strings.ToLower(f.Value), p.folded):
 		differs = "differs only in case"
-	case is(strings.TrimSpace(f.Value), asWritten):
+	case is(strings.TrimSpace(f.Value), p.written):
 		differs = "differs only in white space around it"
-	case is(strings.TrimRight(f.Value, "/"), asWritten) || is(f.Value+"/", asWritten):
+	case is(strings.TrimRight(f.Value, "/"), p.written) || is(f.Value+"/", p.written):
 		differs = "differs only in a slash at the end"
 	default:
 		return ""
@@ -64,11 +95,11 @@ func hintValue(f *routing.Finding) string {
 	return fmt.Sprintf("%s is %q; it %s", f.Attribute, f.Value, differs)
 }
 
-// hintExpression looks for the attribute that a CESQL expression failed for, or says that it would hold if case did not
+// expression looks for the attribute that a CESQL expression failed for, or says that it would hold if case did not
 // matter.
-func hintExpression(f *routing.Finding, e *envelope.Event) string {
-	p, ok := parsePredicate(f.Predicate)
-	if !ok || p.name != "cesql" {
+func (h *hinter) expression(f *routing.Finding, e *envelope.Event) string {
+	p := h.predicate(f.Predicate)
+	if !p.ok || p.name != "cesql" {
 		return ""
 	}
 	if _, rest, missing := strings.Cut(f.Note, "no attribute "); missing {
@@ -82,7 +113,7 @@ func hintExpression(f *routing.Finding, e *envelope.Event) string {
 		}
 		return true
 	})
-	if holds("cesql", value(p.matcher, "", func(_, text string) string { return strings.ToLower(text) }), folded) {
+	if p.folded(folded) {
 		return "the expression would hold if case did not matter; compare it with the values of the event"
 	}
 	return ""

@@ -17,6 +17,7 @@ type judge struct {
 	scratch *routing.Scratch
 	// asked are the sinks that were asked what they would send; nil until one is.
 	asked *previews
+	hints hinter
 }
 
 // leg is one delivery of an event: to a sink, by the first route that named it, as the copy that the sink gets.

@@ -137,11 +137,13 @@ func (in *instance) run(ctx context.Context) error {
 	closeCtx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	err = errors.Join(err, in.admin.Close(closeCtx), <-served)
+	l := p.Ledger()
+	figures := []zap.Field{zap.Any("sources", l.Sources), zap.Any("sinks", l.Sinks), zap.Any("policies", l.Policies)}
 	if err != nil {
-		in.log.Error("router stopped", zap.Error(err))
+		in.log.Error("router stopped", append(figures, zap.Error(err))...)
 		return &codeError{code: exitFailed, err: err, silent: true}
 	}
-	in.log.Info("router stopped", zap.Any("sinks", p.Ledger().Sinks))
+	in.log.Info("router stopped", figures...)
 	return nil
 }
 

@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/routing"
 )
 
 // testResult is what became of one event of a test.
@@ -185,14 +187,36 @@ func (j *judge) test(t *config.Test, number int, sample config.Sample) testResul
 	}
 	res.OK = len(res.Failures) == 0
 	if !res.OK {
-		for _, v := range j.table.Explain(j.source(t.From), sample.Event) {
-			res.Explanation = append(res.Explanation, verdictLines(v, j.table.Rules(), sample.Event)...)
-			if slices.Contains(r.SampledOut, v.Name) {
-				res.Explanation = append(res.Explanation, fmt.Sprintf("  sampled out (1 in %d)", j.table.Rules()[v.Rule].Sample))
-			}
-		}
+		res.Explanation = j.testExplanation(t, &r, sample.Event)
 	}
 	return res
+}
+
+// fewRoutes is up to how many routes the explanation of a failed test has all of.
+const fewRoutes = 40
+
+// testExplanation says what the routes thought of the event of a failed test. Of many routes it has those that match
+// and those that the test asks for, by name or by sink.
+func (j *judge) testExplanation(t *config.Test, r *ruling, e *envelope.Event) []string {
+	var lines []string
+	rules := j.table.Rules()
+	shown := 0
+	for _, v := range j.table.Explain(j.source(t.From), e) {
+		rule := &rules[v.Rule]
+		asked := slices.Contains(t.Routes, v.Name) || slices.ContainsFunc(rule.To, func(sink string) bool { return slices.Contains(t.GoesTo, sink) })
+		if len(rules) > fewRoutes && v.Outcome != routing.Matched && (!asked || shown >= fewRoutes) {
+			continue
+		}
+		shown++
+		lines = append(lines, j.verdictLines(v, e)...)
+		if slices.Contains(r.SampledOut, v.Name) {
+			lines = append(lines, fmt.Sprintf("  sampled out (1 in %d)", rule.Sample))
+		}
+	}
+	if left := len(rules) - shown; left > 0 {
+		lines = append(lines, count(left, "other route")+"; router explain shows all of them")
+	}
+	return lines
 }
 
 // testName is the test's own name, or what it is about.

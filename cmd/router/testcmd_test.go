@@ -137,3 +137,27 @@ func TestCoverage(t *testing.T) {
 		"hidden: no test reaches it, route wall stops the events that it would match  router.yaml:12:5",
 		"alone: no test reaches it  router.yaml:13:5", "no test has an event that no route matches")
 }
+
+// TestFailedTestOfManyRoutesIsShort: of a thousand routes a failed test showed all, with a hint for each.
+func TestFailedTestOfManyRoutesIsShort(t *testing.T) {
+	var routes strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&routes, "  - { name: r%d, when: { type: t%d }, to: %s }\n", i, i, []string{"a", "b"}[i%20/19])
+	}
+	workspace(t, map[string]string{"router.yaml": `sources: { in: { http: { listen: "127.0.0.1:0" } } }
+sinks: { a: { stdout: {} }, b: { stdout: {} } }
+unmatched: drop
+dead_letter: drop
+routes:
+` + routes.String() + `tests:
+  - { event: { type: t7 }, from: in, goes_to: [b], routes: [r8] }
+`})
+	r := command(t, "test")
+	if r.code != exitFailed {
+		t.Errorf("exit %d", r.code)
+	}
+	wants(t, r, "route r7 matches", "route r8: type: t8", "route r19: type: t19", "route r99: type: t99", "93 other routes; router explain shows all of them")
+	if strings.Contains(r.all(), "route r9:") {
+		t.Errorf("it shows a route that nobody asked for:\n%s", r.all())
+	}
+}

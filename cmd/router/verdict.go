@@ -8,18 +8,18 @@ import (
 )
 
 // verdictLines says what a rule thought of an event: a line, and another one with the hint if there is one.
-func verdictLines(v routing.Verdict, rules []routing.Rule, e *envelope.Event) []string {
+func (j *judge) verdictLines(v routing.Verdict, e *envelope.Event) []string {
 	switch v.Outcome {
 	case routing.Matched:
 		return []string{fmt.Sprintf("route %s matches", v.Name)}
 	case routing.NotFrom:
 		return []string{fmt.Sprintf("route %s does not listen to this source", v.Name)}
 	case routing.Stopped:
-		return []string{fmt.Sprintf("route %s is not reached: route %s matched and stops", v.Name, rules[v.StoppedBy].Name)}
+		return []string{fmt.Sprintf("route %s is not reached: route %s matched and stops", v.Name, j.table.Rules()[v.StoppedBy].Name)}
 	default: // it failed
 	}
 	lines := []string{fmt.Sprintf("route %s: %s", v.Name, findingText(v.Failure, 0))}
-	if h := hint(v.Failure, e); h != "" {
+	if h := j.hints.of(v.Failure, e); h != "" {
 		lines = append(lines, "  hint: "+h)
 	}
 	return lines
