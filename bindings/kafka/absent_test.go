@@ -87,14 +87,7 @@ func TestTopicMadeAgain(t *testing.T) {
 		if err := sink.Send(t.Context(), addressed("out")); err != nil {
 			t.Fatal(err)
 		}
-		req := kmsg.NewPtrDeleteTopicsRequest()
-		topic := kmsg.NewDeleteTopicsRequestTopic()
-		topic.Topic = new("out")
-		req.Topics, req.TopicNames = append(req.Topics, topic), []string{"out"}
-		resp, err := req.RequestWith(t.Context(), client(t, c))
-		if err != nil || resp.Topics[0].ErrorCode != 0 {
-			t.Fatalf("%v, %+v", err, resp)
-		}
+		deleteTopic(t, c, "out")
 		if err := sink.Send(t.Context(), addressed("out")); err == nil {
 			t.Error("an event for a deleted topic was confirmed")
 		}

@@ -51,6 +51,6 @@
 //
 // The source keeps a list of delivered records for every assignment of a partition and commits only the position in
 // front of the oldest one that is not done; see [tracker]. What an earlier assignment still has in flight when a
-// partition moves on can no longer be committed. A position that is no longer in the log stops the source with an
-// error rather than skip what was lost.
+// partition moves on can no longer be committed. A position that is no longer in the log, or a topic that was deleted and
+// made again, stops the source with an error rather than skip what was lost.
 package kafka

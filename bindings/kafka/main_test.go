@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
@@ -88,6 +89,14 @@ func newSink(t testing.TB, c *kfake.Cluster, cfg SinkConfig, s bindings.SinkSett
 		}
 	})
 	return sink
+}
+
+// deleteTopic deletes a topic as an operator would.
+func deleteTopic(t testing.TB, c *kfake.Cluster, name string) {
+	t.Helper()
+	if _, err := kadm.NewClient(client(t, c)).DeleteTopic(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // event returns an event with that id and record key.

@@ -103,7 +103,8 @@ type batch struct {
 }
 
 // Run joins the group and reads until ctx is done; then it waits for its batches, commits and leaves. It returns an
-// error when a position is no longer in the log: what was there is lost, and going on would hide it.
+// error when a position is no longer in the log, or a topic was deleted and made again: what was there is lost, and going
+// on would hide it.
 func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	r := &run{source: s, emit: emit}
 	if err := r.start(); err != nil {
@@ -403,8 +404,8 @@ func (r *run) recycle(b *batch) {
 	}
 }
 
-// check judges what a poll reported beside records. Only a position that is gone ends the run: everything else the
-// client tries again, or an operator mends.
+// check judges what a poll reported beside records. Only a position or a topic that is gone ends the run: everything else
+// the client tries again, or an operator mends.
 func (r *run) check(ctx context.Context, fetches kgo.Fetches) error {
 	var fatal, passing error
 	fetches.EachError(func(topic string, partition int32, err error) {
@@ -414,6 +415,11 @@ func (r *run) check(ctx context.Context, fetches kgo.Fetches) error {
 			fatal = errors.Join(fatal, fmt.Errorf(
 				"kafka: topic %s partition %d: %s is no longer in the log, so events were lost; set the group's offset to go on: %w",
 				topic, partition, r.describe(topic, partition), err))
+		case errors.Is(err, kerr.UnknownTopicID):
+			// The client never reads the new one. It refuses to store positions of the old one, which would skip what is
+			// in the new one.
+			fatal = errors.Join(fatal, fmt.Errorf("kafka: topic %s was deleted and made again, so what was not read of the old one "+
+				"is lost; a restart reads the new one, from where start says: %w", topic, err))
 		case errors.As(err, &lost):
 			fatal = errors.Join(fatal, fmt.Errorf(
 				"kafka: topic %s partition %d: the log was cut back from offset %d to %d, so events may be lost: %w",

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
@@ -299,6 +301,47 @@ func TestPurgedPositionStops(t *testing.T) {
 	if got := position(t, c, 0); got != 10 {
 		t.Errorf("position %d, want it left at 10", got)
 	}
+}
+
+// TestReadTopicMadeAgainStops: the source went on without a new event and without an end, and what was in the pipeline
+// meanwhile would have been committed as a position in the new topic, whose first events a restart would then skip.
+func TestReadTopicMadeAgainStops(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, "in"))
+	seed(t, c, 1, 10)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	d := new(desk) // the batches stay out until the topic is another one
+	src := newSource(t, c, settings("a"))
+	// Newer brokers are told of which topic of that name a position is, and refuse it; older ones are not.
+	src.opts = append(src.opts, kgo.MaxVersions(kversion.V3_6_0()))
+	failed := make(chan error, 1)
+	src.OnFailure(func(err error) { failed <- err })
+	done := make(chan error, 1)
+	go func() { done <- src.Run(ctx, d.emit) }()
+	eventually(t, "ten events", func() bool { return d.count() == 10 })
+	deleteTopic(t, c, "in")
+	if err := c.CreateTopic("in", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, client(t, c), ceRecord("in", 0, "new"))
+	select {
+	case err := <-failed:
+		if !errors.Is(err, kerr.UnknownTopicID) || !strings.Contains(err.Error(), "topic in was deleted and made again") {
+			t.Errorf("error %v", err)
+		}
+	case <-ctx.Done():
+		t.Fatal("the source goes on")
+	}
+	d.settleAll()
+	if err := <-done; !errors.Is(err, kerr.UnknownTopicID) {
+		t.Errorf("Run returned %v", err)
+	}
+	if got := position(t, c, 0); got > 0 {
+		t.Errorf("position %d of the old topic is stored for the new one", got)
+	}
+	again := &desk{judge: fine}
+	start(t, newSource(t, c, settings("a")), again)
+	eventually(t, "a restart reads the new topic", func() bool { return again.times("new") == 1 })
 }
 
 // TestWindowStopsReading: a full window stops the source and neither loses the group nor blocks the end.
