@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -28,6 +27,7 @@ type absences struct {
 type absence struct {
 	until time.Time
 	wait  time.Duration
+	cause error
 }
 
 func newAbsences() *absences { return &absences{topics: map[string]absence{}} }
@@ -36,30 +36,46 @@ func newAbsences() *absences { return &absences{topics: map[string]absence{}} }
 func (a *absences) check(topic string, now time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	left := a.topics[topic].until.Sub(now)
+	old := a.topics[topic]
+	left := old.until.Sub(now)
 	if left <= 0 {
 		return nil
 	}
-	text := fmt.Errorf("kafka: topic %s: %w", topic, kerr.UnknownTopicOrPartition)
-	return bindings.RetryAfter(&bindings.CodeError{Code: kerr.UnknownTopicOrPartition.Message, Err: text}, left)
+	return bindings.RetryAfter(classify(topic, old.cause), left)
 }
 
-// note takes note of the outcome of records whose topics were new to a client.
-func (a *absences) note(slots []*slot, now time.Time) {
+// note takes note of the outcome of records: of those whose topics were new to a client, and of others.
+func (a *absences) note(first, others []*slot, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, s := range slots {
+	for _, s := range others {
+		if len(a.topics) > 0 && s.state == confirmed {
+			delete(a.topics, s.record.Topic)
+		}
+	}
+	for _, s := range first {
 		topic := s.record.Topic
-		old, known := a.topics[topic]
+		old := a.topics[topic]
 		switch {
 		case s.state == confirmed:
 			delete(a.topics, topic)
 		case !isAbsent(s.err) || now.Before(old.until): // the other records of the topic have come to the same
-		case known || len(a.topics) < maxTopics:
-			wait := min(max(2*old.wait, shortestAbsence), longestAbsence)
-			a.topics[topic] = absence{until: now.Add(wait), wait: wait}
+		default:
+			a.add(topic, old, s.err, now)
 		}
 	}
+}
+
+// add doubles the wait for a topic, unless it may only be that the brokers are slow.
+func (a *absences) add(topic string, old absence, cause error, now time.Time) {
+	wait := min(max(2*old.wait, shortestAbsence), longestAbsence)
+	if errors.Is(cause, errUnknown) {
+		wait = shortestAbsence
+	}
+	if len(a.topics) >= maxTopics {
+		clear(a.topics)
+	}
+	a.topics[topic] = absence{until: now.Add(wait), wait: wait, cause: cause}
 }
 
 // isAbsent reports whether an error says that the brokers do not have a topic, or not the one of that name which the

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
@@ -61,7 +62,7 @@ func TestAbsencesGrow(t *testing.T) {
 	missing.record.Topic = "t"
 	for _, seconds := range []int{1, 2, 4, 8, 15, 15} {
 		want := time.Duration(seconds) * time.Second
-		a.note([]*slot{missing, missing}, now)
+		a.note([]*slot{missing, missing}, nil, now)
 		var after *bindings.RetryAfterError
 		if err := a.check("t", now); !errors.As(err, &after) || after.After != want {
 			t.Fatalf("%#v, want %s", err, want)
@@ -72,9 +73,48 @@ func TestAbsencesGrow(t *testing.T) {
 	}
 	other := &slot{state: failed, err: kerr.NotLeaderForPartition}
 	other.record.Topic = "u"
-	a.note([]*slot{other, {record: missing.record, state: confirmed}}, now)
+	a.note([]*slot{other}, []*slot{{record: missing.record, state: confirmed}}, now)
 	if len(a.topics) > 0 {
 		t.Errorf("it remembers %v", a.topics)
+	}
+	slow := &slot{state: failed, err: errUnknown, record: missing.record}
+	for range 3 { // that brokers are slow is no reason to wait longer and longer
+		a.note([]*slot{slow}, nil, now)
+		var after *bindings.RetryAfterError
+		if err := a.check("t", now); !errors.As(err, &after) || after.After != shortestAbsence || !errors.Is(err, errUnknown) {
+			t.Fatalf("%#v", err)
+		}
+		now = now.Add(shortestAbsence)
+	}
+	for i := range 2 * maxTopics { // it does not grow without end, and learns the last ones
+		s := &slot{state: failed, err: kerr.UnknownTopicOrPartition}
+		s.record.Topic = fmt.Sprint("topic-", i)
+		if a.note([]*slot{s}, nil, now); a.check(s.record.Topic, now) == nil || len(a.topics) > maxTopics {
+			t.Fatalf("%s is not remembered, or too many are: %d", s.record.Topic, len(a.topics))
+		}
+	}
+}
+
+// TestProducerThatMissedManyTopicsIsGivenUp: a client goes on asking for every topic that it was ever told of.
+func TestProducerThatMissedManyTopicsIsGivenUp(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, "here"))
+	sink := newSink(t, c, SinkConfig{Topic: "{type}"}, bindings.SinkSettings{})
+	if err := sink.Send(t.Context(), addressed("here")); err != nil {
+		t.Fatal(err)
+	}
+	before := sink.free[0]
+	var names []string
+	for i := range maxMissed + 1 {
+		names = append(names, fmt.Sprint("missing-", i))
+	}
+	if each := outcomes(t, sink.Send(t.Context(), addressed(names...)), len(names)); each[0] == nil {
+		t.Fatal("an event for a missing topic was confirmed")
+	}
+	if err := sink.Send(t.Context(), addressed("here")); err != nil {
+		t.Fatal(err)
+	}
+	if sink.free[0] == before || len(sink.free) != 1 {
+		t.Error("the producer is still used")
 	}
 }
 
@@ -84,18 +124,51 @@ func TestTopicMadeAgain(t *testing.T) {
 	for _, name := range []string{"out", "{type}"} {
 		c := cluster(t, kfake.SeedTopics(1, "out"))
 		sink := newSink(t, c, SinkConfig{Topic: name}, bindings.SinkSettings{})
-		if err := sink.Send(t.Context(), addressed("out")); err != nil {
-			t.Fatal(err)
+		var idle []*producer // which know the old topic, too
+		for range 4 {
+			p, err := sink.take()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.fill(&sink.encoder, addressed("out")); !p.send(t.Context()) || p.result() != nil {
+				t.Fatal("the topic cannot be written")
+			}
+			idle = append(idle, p)
+		}
+		for _, p := range idle {
+			sink.give(p)
 		}
 		deleteTopic(t, c, "out")
 		if err := sink.Send(t.Context(), addressed("out")); err == nil {
 			t.Error("an event for a deleted topic was confirmed")
+		}
+		if len(sink.free) > 0 {
+			t.Errorf("%d producers that know the old topic are kept", len(sink.free))
 		}
 		if err := c.CreateTopic("out", 1, nil); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "the new topic takes the event", func() bool { return sink.Send(t.Context(), addressed("out")) == nil })
 	}
+}
+
+// TestTopicMadeAgainWithFewerPartitions: brokers that do not know topics by identity leave the client with partitions that
+// are no more, which it says in words of its own.
+func TestTopicMadeAgainWithFewerPartitions(t *testing.T) {
+	c := cluster(t, kfake.MaxVersions(kversion.V2_4_0()), kfake.SeedTopics(8, "out"))
+	sink := newSink(t, c, plainConfig, bindings.SinkSettings{Timeout: 5 * time.Second})
+	var es []*envelope.Event
+	for i := range 12 {
+		es = append(es, event(fmt.Sprint(i), fmt.Sprint("key", i)))
+	}
+	if err := sink.Send(t.Context(), es); err != nil {
+		t.Fatal(err)
+	}
+	deleteTopic(t, c, "out")
+	if err := c.CreateTopic("out", 2, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new topic takes the events", func() bool { return sink.Send(t.Context(), es) == nil })
 }
 
 // TestGivenUpSendBlamesNobody: a Send that ran out of time took the refusal of a batch for that of each of its records,

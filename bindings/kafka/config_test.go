@@ -109,7 +109,7 @@ func TestKeepsOrder(t *testing.T) {
 		{SinkConfig{Key: "{nats.subject}"}, true},
 		{SinkConfig{Key: "subject"}, false},
 		{SinkConfig{Key: "{type}"}, false},
-		{SinkConfig{Acks: "leader"}, true},
+		{SinkConfig{Acks: "leader"}, false},
 		{SinkConfig{Acks: "none"}, false},
 		{SinkConfig{Topic: "o.{type}"}, false},
 	} {

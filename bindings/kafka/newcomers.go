@@ -16,12 +16,17 @@ const longestPatience = 2 * time.Second
 // lookAgain is how often newcomers whose time is over look whether one of them keeps others waiting.
 const lookAgain = 5 * time.Millisecond
 
+// maxMissed is how many topics a client may have asked for in vain. It goes on asking for each of them.
+const maxMissed = 64
+
 // newcomers are the records of topics that a client has not met. The client keeps them aside until it has the topic's
 // partitions and then moves them there one by one, so that a Flush which runs already sends the first of them without
 // the rest. They have to be in their places before Flush begins; newcomers tell when they are.
 type newcomers struct {
 	met  map[string]struct{} // topics
 	last string              // one of them, empty for none
+
+	missed int // topics that were given up or are not there
 
 	// topics are the new ones of the Send, each with what gives its records up.
 	topics map[string]newTopic
@@ -116,6 +121,13 @@ func (n *newcomers) giveUp(others bool) {
 // learn ends the Send: the client has met the topics of confirmed records, whatever became of the others.
 func (n *newcomers) learn(slots []*slot) {
 	for _, s := range slots {
+		if s.state == failed && isAbsent(s.err) {
+			if _, counted := n.topics[s.record.Topic]; counted {
+				n.topics[s.record.Topic].giveUp()
+				delete(n.topics, s.record.Topic)
+				n.missed++
+			}
+		}
 		if s.state != confirmed || n.know(s.record.Topic) {
 			continue
 		}

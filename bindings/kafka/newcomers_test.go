@@ -54,6 +54,27 @@ func TestFirstSendToATopicStaysTogether(t *testing.T) {
 	}
 }
 
+// TestFlushSeesNewPartitions: a flush between the moment in which the client has put the records of a new topic into their
+// places and the one in which it makes those known sent nothing, and the Send hung until its timeout.
+func TestFlushSeesNewPartitions(t *testing.T) {
+	c := cluster(t, kfake.NumBrokers(4), kfake.SeedTopics(4, "out"))
+	for round := range 3 {
+		sink := newSink(t, c, SinkConfig{Topic: "out"}, bindings.SinkSettings{Timeout: patience})
+		sink.opts = append(sink.opts, kgo.WithHooks(slowly{})) // longer over several brokers than the client lingers
+		var es []*envelope.Event
+		for key := range 6 {
+			es = append(es, events(fmt.Sprint("key", key, "-", round, "-"), 10)...)
+		}
+		begun := time.Now()
+		if err := sink.Send(t.Context(), es); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(begun); d > patience/4 {
+			t.Errorf("the first Send took %s", d)
+		}
+	}
+}
+
 // TestMissingTopicHoldsNobodyUp: what goes to another topic is confirmed although the Send ends before the brokers have
 // said that one is missing. A producer that was given up knew nothing again, so that new topics could starve.
 func TestMissingTopicHoldsNobodyUp(t *testing.T) {

@@ -132,7 +132,7 @@ func (p *producer) produce(ctx context.Context, slots []*slot) bool {
 		s.state = handed
 		p.client.Produce(ctx, &s.record, s.promise)
 	}
-	if p.client.Flush(ctx) != nil {
+	if !p.flush(ctx) {
 		return false
 	}
 	select {
@@ -141,10 +141,24 @@ func (p *producer) produce(ctx context.Context, slots []*slot) bool {
 		return false
 	}
 	p.fresh.learn(p.first)
-	if p.absent != nil && len(p.first) > 0 {
-		p.absent.note(p.first, time.Now())
+	if p.absent != nil {
+		p.absent.note(p.first, p.flight, time.Now())
 	}
 	return true
+}
+
+// flush has the client send what it was handed. The client makes the partitions of a new topic known a moment after it
+// has put the records into them, and a flush in between overlooks them: with newcomers it begins anew a few times.
+func (p *producer) flush(ctx context.Context) bool {
+	for wait := 5 * time.Millisecond; len(p.first) > 0 && wait < time.Second; wait *= 4 {
+		short, cancel := context.WithTimeout(ctx, wait)
+		err := p.client.Flush(short)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err == nil
+		}
+	}
+	return p.client.Flush(ctx) == nil
 }
 
 // sort tells the unsent among slots whose topic is new from the others, and counts both as under way.
@@ -309,12 +323,24 @@ func (p *producer) suspect(s *slot) error {
 		s.record.Topic, s.err.Error())
 }
 
-// outdated reports whether a topic that the client had met is gone. The client never takes up another one of its name, so
-// it has to be given up.
+// outdated reports whether the client has to be given up: because a topic that it had met is gone, and it never takes up
+// another one of that name, or because it asks for too many that are not there, of which it forgets none.
 func (p *producer) outdated() bool {
-	return slices.ContainsFunc(p.slots, func(s *slot) bool {
-		return s.state == failed && isAbsent(s.err) && p.fresh.know(s.record.Topic)
+	return p.fresh.missed > maxMissed || slices.ContainsFunc(p.slots, func(s *slot) bool {
+		return s.state == failed && (isAbsent(s.err) || isStrange(s.err)) && p.fresh.know(s.record.Topic)
 	})
+}
+
+// isStrange reports whether an error is the client's own, for which it has no name. Some say that a topic that was made
+// again lacks partitions that the client knew.
+func isStrange(err error) bool {
+	var (
+		code      *kerr.Error
+		permanent *bindings.PermanentError
+		after     *bindings.RetryAfterError
+	)
+	return !errors.As(err, &code) && !errors.As(err, &permanent) && !errors.As(err, &after) && !errors.Is(err, errHeld) &&
+		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // tooLarge is the failure of a record that is larger than what its topic takes.

@@ -103,13 +103,17 @@ func (c *SinkConfig) produceOptions() []kgo.Opt {
 }
 
 // KeepsOrder reports whether events of one ordering key, in the sense of Event.Key, may share a Send. They may where
-// they all go to one partition: in one topic, with a record key that is the event's key or with none; and where the
-// broker confirms. Other kinds of order (by subject, by source) are not promised, because such events may be spread
+// they all go to one partition: in one topic, with a record key that is the event's key or with none; and where all
+// replicas in sync confirm: without that the client has no sequence numbers, and a request that it sends while a refused
+// one is still narrowed down may overtake. Other kinds of order (by subject, by source) are not promised, because such events may be spread
 // over partitions that fail apart.
 func (s *Sink) KeepsOrder() bool {
+	if s.encoder.static == "" || s.cfg.Acks != "" && s.cfg.Acks != "all" {
+		return false
+	}
 	switch s.cfg.Key {
 	case "", "keep", "none", "{kafka.key}", "{nats.subject}", "{sqs.group}":
-		return s.encoder.static != "" && s.cfg.Acks != "none"
+		return true
 	}
 	return false
 }
@@ -145,7 +149,7 @@ func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 	}
 	result := p.result()
 	if p.outdated() {
-		s.discard(p)
+		s.renew(p)
 	} else {
 		s.give(p)
 	}
@@ -197,6 +201,18 @@ func (s *Sink) give(p *producer) {
 // their memory is not used again.
 func (s *Sink) discard(p *producer) {
 	s.closing.Go(p.client.Close)
+}
+
+// renew gives a producer up that knows a topic which is gone, and with it those that nobody uses: they may know it too.
+func (s *Sink) renew(p *producer) {
+	s.discard(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, free := range s.free {
+		s.discard(free)
+	}
+	clear(s.free)
+	s.free = s.free[:0]
 }
 
 // Close closes the producers.
