@@ -174,22 +174,8 @@ func TestTopicMadeAgainWithFewerPartitions(t *testing.T) {
 // TestGivenUpSendBlamesNobody: a Send that ran out of time took the refusal of a batch for that of each of its records,
 // and good events became dead letters.
 func TestGivenUpSendBlamesNobody(t *testing.T) {
-	c := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "small", "stuck"))
-	for node, topic := range []string{"small", "stuck"} {
-		if err := c.MoveTopicPartition(topic, 0, int32(node)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	release := make(chan struct{})
-	defer close(release)
-	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		if !produced(req, "never") {
-			return nil, nil, false
-		}
-		c.DropControl()
-		c.SleepControl(func() { <-release })
-		return nil, nil, false
-	})
+	c, release := stuckCluster(t, "small")
+	defer release()
 	c.Fault(kfake.Fault{
 		Keys: []kmsg.Key{kmsg.Produce}, Topic: "small", Err: kerr.MessageTooLarge, Count: -1,
 		When: func(r kmsg.Request) bool { return produced(r, "k1") && produced(r, "k2") },

@@ -64,7 +64,7 @@ type SinkConfig struct {
 	// Compression is snappy (default), lz4, zstd, gzip or none.
 	Compression string `yaml:"compression,omitempty"`
 	// Acks is who must have the record before it counts as delivered: all (default; the in-sync replicas), leader,
-	// or none, with which a lost connection loses events.
+	// or none, with which a lost connection loses events. Without all, events of one key are sent one after the other.
 	Acks string `yaml:"acks,omitempty"`
 	// ExactlyOnce would write in transactions together with the source's position. It is not available yet.
 	ExactlyOnce bool `yaml:"exactly_once,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
@@ -89,6 +90,28 @@ func newSink(t testing.TB, c *kfake.Cluster, cfg SinkConfig, s bindings.SinkSett
 		}
 	})
 	return sink
+}
+
+// stuckCluster has two brokers, one with a topic of that name and one with the topic stuck, which does not answer a request
+// that holds the text "never" until it is released.
+func stuckCluster(t testing.TB, other string) (c *kfake.Cluster, release func()) {
+	t.Helper()
+	c = cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, other, "stuck"))
+	for node, topic := range []string{other, "stuck"} { // one request each
+		if err := c.MoveTopicPartition(topic, 0, int32(node)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	released := make(chan struct{})
+	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if !produced(req, "never") {
+			return nil, nil, false
+		}
+		c.DropControl()
+		c.SleepControl(func() { <-released })
+		return nil, nil, false
+	})
+	return c, func() { close(released) }
 }
 
 // deleteTopic deletes a topic as an operator would.

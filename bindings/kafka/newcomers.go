@@ -16,7 +16,7 @@ const longestPatience = 2 * time.Second
 // lookAgain is how often newcomers whose time is over look whether one of them keeps others waiting.
 const lookAgain = 5 * time.Millisecond
 
-// maxMissed is how many topics a client may have asked for in vain. It goes on asking for each of them.
+// maxMissed is how many topics a client may have asked for in vain before it is given up: it goes on asking for each.
 const maxMissed = 64
 
 // newcomers are the records of topics that a client has not met. The client keeps them aside until it has the topic's

@@ -80,17 +80,9 @@ func TestFlushSeesNewPartitions(t *testing.T) {
 func TestMissingTopicHoldsNobodyUp(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "known", "new"))
 	sink := newSink(t, c, SinkConfig{Topic: "{type}"}, bindings.SinkSettings{Timeout: 400 * time.Millisecond})
-	to := func(topics ...string) (es []*envelope.Event) {
-		for i, name := range topics {
-			e := event(fmt.Sprint(i), "k")
-			e.Type = name
-			es = append(es, e)
-		}
-		return es
-	}
-	eventually(t, "known is known", func() bool { return sink.Send(t.Context(), to("known")) == nil })
+	eventually(t, "known is known", func() bool { return sink.Send(t.Context(), addressed("known")) == nil })
 	eventually(t, "the others of a Send with a missing topic are confirmed", func() bool {
-		each := outcomes(t, sink.Send(t.Context(), to("missing", "known", "new")), 3)
+		each := outcomes(t, sink.Send(t.Context(), addressed("missing", "known", "new")), 3)
 		if each[0] == nil {
 			t.Fatal("an event for a topic that is not there was confirmed")
 		}
@@ -106,8 +98,7 @@ func TestNewcomersAreNotGivenUpAlone(t *testing.T) {
 		c.SleepControl(func() { time.Sleep(600 * time.Millisecond) })
 		return nil, nil, false
 	})
-	sink := newSink(t, c, plainConfig, bindings.SinkSettings{Timeout: patience})
-	sink.settings.Timeout = 1100 * time.Millisecond // half of it is less than the brokers take
+	sink := newSink(t, c, plainConfig, bindings.SinkSettings{Timeout: 1100 * time.Millisecond}) // half of it is less than the brokers take
 	eventually(t, "the Send is confirmed", func() bool {
 		err := sink.Send(t.Context(), events("k", 2))
 		if err != nil && strings.Contains(err.Error(), errUnknown.Error()) {
@@ -136,13 +127,7 @@ func TestManyNewTopics(t *testing.T) {
 	c := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, topics(40)...))
 	sink := newSink(t, c, SinkConfig{Topic: "{type}"}, bindings.SinkSettings{})
 	for range 3 {
-		var es []*envelope.Event
-		for i, name := range topics(40) {
-			e := event(fmt.Sprint(i), "k")
-			e.Type = name
-			es = append(es, e)
-		}
-		if err := sink.Send(t.Context(), es); err != nil {
+		if err := sink.Send(t.Context(), addressed(topics(40)...)); err != nil {
 			t.Fatal(err)
 		}
 	}

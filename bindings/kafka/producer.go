@@ -323,10 +323,9 @@ func (p *producer) suspect(s *slot) error {
 		s.record.Topic, s.err.Error())
 }
 
-// outdated reports whether the client has to be given up: because a topic that it had met is gone, and it never takes up
-// another one of that name, or because it asks for too many that are not there, of which it forgets none.
+// outdated reports whether a topic that the client had met is gone. The client never takes up another one of its name.
 func (p *producer) outdated() bool {
-	return p.fresh.missed > maxMissed || slices.ContainsFunc(p.slots, func(s *slot) bool {
+	return slices.ContainsFunc(p.slots, func(s *slot) bool {
 		return s.state == failed && (isAbsent(s.err) || isStrange(s.err)) && p.fresh.know(s.record.Topic)
 	})
 }

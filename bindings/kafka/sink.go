@@ -148,9 +148,12 @@ func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 		return result
 	}
 	result := p.result()
-	if p.outdated() {
+	switch {
+	case p.outdated():
 		s.renew(p)
-	} else {
+	case p.fresh.missed > maxMissed:
+		s.discard(p)
+	default:
 		s.give(p)
 	}
 	return result

@@ -320,21 +320,7 @@ func TestAppendedAndTimedOut(t *testing.T) {
 
 // TestCancelledSendReturns: promptly, with what is known; the next Send works (T-13).
 func TestCancelledSendReturns(t *testing.T) {
-	c := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "out", "stuck"))
-	for node, topic := range []string{"out", "stuck"} { // one request each
-		if err := c.MoveTopicPartition(topic, 0, int32(node)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	release := make(chan struct{})
-	c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		if !produced(req, "never") {
-			return nil, nil, false
-		}
-		c.DropControl()
-		c.SleepControl(func() { <-release })
-		return nil, nil, false
-	})
+	c, release := stuckCluster(t, "out")
 	sink := newSink(t, c, SinkConfig{Topic: "{topic}", Compression: "none"}, bindings.SinkSettings{})
 	es := events("k", 2)
 	es[0].AddExtension("topic", "out", envelope.KindString)
@@ -350,7 +336,7 @@ func TestCancelledSendReturns(t *testing.T) {
 	if !errors.Is(each[1], context.DeadlineExceeded) || each[0] != nil {
 		t.Errorf("outcomes %v, want a confirmed and an unknown one", each)
 	}
-	close(release)
+	release()
 	if err := sink.Send(t.Context(), es[:1]); err != nil {
 		t.Error(err)
 	}

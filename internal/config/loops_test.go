@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 )
@@ -35,16 +36,8 @@ func TestLoops(t *testing.T) {
 		{"different kinds", `sqs: { queue: q }`, `http: { url: "http://x/" }`, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.routes == "" {
-				c.routes = "[{ to: out }]"
-			}
-			config, err := loadText(t, "sources: { in: { "+c.source+" }, other: { http: { listen: ':1', path: /other } } }\n"+
-				"sinks: { out: { "+c.sink+" } }\nunmatched: drop\ndead_letter: hold\nroutes: "+c.routes)
-			if err != nil {
-				t.Fatal(err)
-			}
 			got := ""
-			for _, w := range config.Warnings {
+			for _, w := range warningsOf(t, c.source, c.sink, "hold\nroutes: "+cmp.Or(c.routes, "[{ to: out }]")) {
 				if way, ok := strings.CutPrefix(w.Message, "events can go round: "); ok {
 					got += way
 				}
@@ -54,6 +47,18 @@ func TestLoops(t *testing.T) {
 			}
 		})
 	}
+}
+
+// warningsOf returns what a configuration with a source in, another one, and a sink out is warned of. The sink stands on
+// the second line.
+func warningsOf(t *testing.T, source, sink, deadLetterAndRoutes string) []Problem {
+	t.Helper()
+	config, err := loadText(t, "sources: { in: { "+source+" }, other: { http: { listen: ':1', path: /other } } }\n"+
+		"sinks: { out: { "+sink+" } }\nunmatched: drop\ndead_letter: "+deadLetterAndRoutes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.Warnings
 }
 
 // TestLoopOfDeadLetters holds that the ways of unmatched events and of dead letters count too.
