@@ -64,13 +64,7 @@ func TestExpired(t *testing.T) {
 // TestExpiresWhileTheTargetIsDown: the time is looked at before every attempt, not only before the first.
 func TestExpiresWhileTheTargetIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		sink := &bindingtest.MemorySink{Fail: func(*envelope.Event, int) error {
-			if time.Since(start) < time.Minute {
-				return errDown
-			}
-			return nil
-		}}
+		sink := &bindingtest.MemorySink{Fail: downFor(time.Minute)}
 		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: sink, Expired: DropExpired, Retry: Retry{Initial: time.Second, Max: 5 * time.Second}}},
 			[]*envelope.Event{expiring("1", 30*time.Second), expiring("2", time.Hour)})
 		if err := r.run(time.Hour); err != nil {

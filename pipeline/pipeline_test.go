@@ -23,6 +23,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errDown = errors.New("target is down")
 
+// downFor is the Fail of a sink whose target is down for that long from now on.
+func downFor(d time.Duration) func(*envelope.Event, int) error {
+	start := time.Now()
+	return func(*envelope.Event, int) error {
+		if time.Since(start) < d {
+			return errDown
+		}
+		return nil
+	}
+}
+
 // event returns a valid event; an empty key means that it has no order to keep.
 func event(id, typ, key string) *envelope.Event {
 	e := &envelope.Event{ID: id, Source: "/test", Type: typ, Data: []byte(id)}

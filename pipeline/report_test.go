@@ -71,13 +71,7 @@ func TestFlappingSinkDoesNotFloodTheLog(t *testing.T) {
 // TestOutageHasOneRecovery: however many lines say that a sink fails, one says that it is over.
 func TestOutageHasOneRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		sink := &bindingtest.MemorySink{Fail: func(*envelope.Event, int) error {
-			if time.Since(start) < time.Minute {
-				return errDown
-			}
-			return nil
-		}}
+		sink := &bindingtest.MemorySink{Fail: downFor(time.Minute)}
 		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: sink, Concurrency: 4, Retry: Retry{Max: time.Second}}}, events(100, "t", 10))
 		_, got := lines(t, r, time.Hour)
 		if got["sink failed"] != 6 || got["sink delivers again"] != 1 {
