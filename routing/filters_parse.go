@@ -47,7 +47,7 @@ func (p *parser) filter(v Value, depth int) *node {
 		return p.cesql(f.Value)
 	}
 	return p.failKey(f, "%s is not a filter dialect; there are %s%s",
-		quote(clip(f.Key)), strings.Join(dialects(), ", "), didYouMean(f.Key, dialects()))
+		quote(Clip(f.Key)), strings.Join(dialects(), ", "), didYouMean(f.Key, dialects()))
 }
 
 func describeFields(v Value) string {
@@ -56,7 +56,7 @@ func describeFields(v Value) string {
 	}
 	keys := make([]string, 0, 3)
 	for _, f := range v.Fields[:min(3, len(v.Fields))] {
-		keys = append(keys, clip(f.Key))
+		keys = append(keys, Clip(f.Key))
 	}
 	return "the keys " + strings.Join(keys, ", ")
 }

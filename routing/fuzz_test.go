@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -40,6 +41,7 @@ func FuzzParseWhen(f *testing.F) {
 		`{"any":[{"all":[{"type":"a"}]},{"not":{"exta":{"exists":false}}}]}`, `{"data":{"x.y":{"gt":5}},"cesql":"type = 'a'"}`,
 		`{"filters":[{"any":[{"exact":{"type":"a"}},{"sql":"EXISTS subject"}]}]}`, `{"attributes":{"any":{"glob":"a*?"}}}`,
 		`{"type":{"regex":"a(b|c)*","equals_ignore_case":"AB"}}`, `{"type":{"any":[{"gte":1},"x",{"in":["a"]}]}}`, `{"Type":{"preffix":""}}`,
+		`{"` + strings.Repeat("x\u00e9", 3000) + `":"","cesql":"` + strings.Repeat("y", 9000) + ` ="}`,
 	} {
 		f.Add([]byte(seed), "ab", `{"x":{"y":6}}`)
 	}

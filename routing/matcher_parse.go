@@ -246,9 +246,9 @@ func (p *parser) anyOf(f Field, s subject) *node {
 
 func (p *parser) unknownWord(f Field, s subject) *node {
 	if hint := foreignWord(f.Key, s.name); hint != "" {
-		return p.failKey(f, "%s is not a matcher; write %s", quote(clip(f.Key)), hint)
+		return p.failKey(f, "%s is not a matcher; write %s", quote(Clip(f.Key)), hint)
 	}
-	return p.failKey(f, "%s is not a matcher; there are %s%s", quote(clip(f.Key)),
+	return p.failKey(f, "%s is not a matcher; there are %s%s", quote(Clip(f.Key)),
 		strings.Join(matcherWords(), ", "), didYouMean(f.Key, matcherWords()))
 }
 

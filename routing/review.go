@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/eventrouter/router/envelope"
@@ -58,14 +57,14 @@ func (t *Table) review() []Problem {
 }
 
 func (r *reviewer) warn(pos Pos, path, format string, args ...any) {
-	r.problems = append(r.problems, Problem{Pos: pos, Path: path, Message: fmt.Sprintf(format, args...), Warning: true})
+	r.problems = append(r.problems, Warningf(pos, path, format, args...))
 }
 
 func (r *reviewer) condition() {
 	root := r.rule.When.root
 	if a, b, found := contradiction(r.parts); found {
-		r.problems = append(r.problems, Problem{Pos: b.node.pos, Path: b.node.path, Message: fmt.Sprintf(
-			"route %s: %s and %s contradict each other; no event can satisfy both", r.rule.Name, a.text(), b.text())})
+		r.problems = append(r.problems, Problemf(b.node.pos, b.node.path,
+			"route %s: %s and %s contradict each other; no event can satisfy both", r.rule.Name, a.text(), b.text()))
 		return
 	}
 	r.expressions(root)

@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/eventrouter/router/envelope"
@@ -116,7 +115,7 @@ func (t *Table) resolve(sources, sinks []string) []Problem {
 }
 
 func (r *Rule) problem(format string, args ...any) Problem {
-	return Problem{Pos: r.Pos, Path: "route " + r.Name, Message: fmt.Sprintf(format, args...)}
+	return Problemf(r.Pos, "route "+Clip(r.Name), format, args...)
 }
 
 func (t *Table) origin(r *Rule) (o origin, unknown []string) {

@@ -1,6 +1,10 @@
 package routing
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Pos is a place in a configuration file. Line and Column count from 1; a zero Line means that the place is unknown.
 type Pos struct {
@@ -60,6 +64,45 @@ type Problem struct {
 	Message string
 	// Warning is true for a rule that is legal and yet cannot be what its author wanted.
 	Warning bool
+}
+
+// maxMessage is how many bytes a message has at most, apart from its own words: a name or a value in it may have 10⁶.
+const maxMessage = 1500
+
+// Problemf returns a problem at a place. Where its message grows out of bounds the arguments are shortened, so that what
+// is wrong and how to mend it stay in it.
+func Problemf(pos Pos, path, format string, args ...any) Problem {
+	message := fmt.Sprintf(format, args...)
+	if len(message) > maxMessage {
+		shortened := make([]any, len(args))
+		for i, arg := range args {
+			if shortened[i] = arg; len(fmt.Sprint(arg)) > maxMessage/len(args) {
+				shortened[i] = clipTo(fmt.Sprint(arg), maxMessage/len(args))
+			}
+		}
+		message = fmt.Sprintf(format, shortened...)
+	}
+	return Problem{Pos: pos, Path: path, Message: message}
+}
+
+// Warningf is [Problemf] for what is legal and yet cannot be what its author wanted.
+func Warningf(pos Pos, path, format string, args ...any) Problem {
+	p := Problemf(pos, path, format, args...)
+	p.Warning = true
+	return p
+}
+
+// Clip shortens a text for a message. What it leaves out shows as an ellipsis.
+func Clip(s string) string {
+	return clipTo(s, 60)
+}
+
+// clipTo shortens a text to so many bytes and an ellipsis.
+func clipTo(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // Error returns the place, the path and the message.

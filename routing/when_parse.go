@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/eventrouter/router/envelope"
@@ -66,7 +65,7 @@ type parser struct {
 
 func (p *parser) fail(at Value, format string, args ...any) *node {
 	p.failed = true
-	p.problems = append(p.problems, Problem{Pos: at.Pos, Path: at.Path, Message: fmt.Sprintf(format, args...)})
+	p.problems = append(p.problems, Problemf(at.Pos, at.Path, format, args...))
 	return &node{op: opAll, pos: at.Pos, path: at.Path}
 }
 
@@ -75,9 +74,7 @@ func (p *parser) failKey(f Field, format string, args ...any) *node {
 }
 
 func (p *parser) warn(at Value, format string, args ...any) {
-	p.problems = append(p.problems, Problem{
-		Pos: at.Pos, Path: at.Path, Message: fmt.Sprintf(format, args...), Warning: true,
-	})
+	p.problems = append(p.problems, Warningf(at.Pos, at.Path, format, args...))
 }
 
 // tooDeep reports whether depth is beyond the limit, and says so once per branch.
@@ -190,10 +187,10 @@ func (p *parser) dataField(f Field) *node {
 	path, err := envelope.ParsePath(f.Key)
 	if bare, ok := withoutRoot(f.Key); ok {
 		p.warn(Value{Pos: f.Pos, Path: f.Value.Path}, "%s asks for a member that is called $; a path begins at the payload "+
-			"itself: drop the $ and write %s", quote(clip(f.Key)), bare)
+			"itself: drop the $ and write %s", quote(Clip(f.Key)), bare)
 	}
 	if err != nil {
-		return p.failKey(f, "the JSON path %s is not valid: %v", quote(clip(f.Key)), err)
+		return p.failKey(f, "the JSON path %s is not valid: %v", quote(Clip(f.Key)), err)
 	}
 	return p.matcher(f.Value, subject{name: f.Key, data: &path})
 }
@@ -211,7 +208,7 @@ func (p *parser) attributeName(f Field) {
 		p.failKey(f, "attribute names are lower case: write %s, not %s", strings.ToLower(name), name)
 	default:
 		p.failKey(f, "%s is not an attribute name: names have only the letters a to z and digits%s",
-			quote(clip(name)), didYouMean(name, append(reservedKeys(), coreAttributes()...)))
+			quote(Clip(name)), didYouMean(name, append(reservedKeys(), coreAttributes()...)))
 	}
 }
 
@@ -231,7 +228,7 @@ func withoutRoot(path string) (bare string, ok bool) {
 		bare, ok = strings.CutPrefix(path, "$")
 		ok = ok && strings.HasPrefix(bare, "[")
 	}
-	return clip(bare), ok && bare != ""
+	return Clip(bare), ok && bare != ""
 }
 
 // mention notes an attribute's name, and warns of one that is legal for an extension and yet looks like something else.
@@ -294,14 +291,5 @@ func describe(v Value) string {
 	case v.Scalar == "":
 		return "an empty text"
 	}
-	return quote(clip(v.Scalar))
-}
-
-// clip shortens a text for a message.
-func clip(s string) string {
-	const most = 60
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return quote(Clip(v.Scalar))
 }

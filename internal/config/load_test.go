@@ -294,6 +294,7 @@ func TestScrub(t *testing.T) {
 		{"${C}", "we\"ird"},
 		{"${E}", ""},
 		{"${D}", "nats://us:se/cret@h"},
+		{"${L}", "long-" + strings.Repeat("token", 20)},
 	}}
 	for in, want := range map[string]string{
 		`got "pre-planted"`:         `got "pre-${A}"`,
@@ -304,9 +305,47 @@ func TestScrub(t *testing.T) {
 		`invalid port ":se" after`:  `invalid port ":…" after`,
 		`bad cret in path`:          `bad … in path`,
 		`untouched`:                 `untouched`,
+		`got "pre-long-tokento…"`:   `got "pre-${L}…"`,
+		`got "lon…" and "…"`:        `got "lon…" and "…"`,
 	} {
 		if got := n.scrub(in); got != want {
 			t.Errorf("scrub(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestProblemsShowNothingOfALongSecret puts one where messages quote what they found, which they clip.
+func TestProblemsShowNothingOfALongSecret(t *testing.T) {
+	env := memory(map[string]string{"c.yaml": strings.Replace(small, "routes: [{ to: out }]", `routes:
+  - { to: out, when: { type: { gt: "${TOKEN}", exists: "a-${TOKEN}", any: "${TOKEN}", regex: "(${TOKEN}" } } }
+  - { to: out, when: { data: { "a": { gt: "${TOKEN}" } }, cesql: "'${TOKEN}", filters: "${TOKEN}" } }
+`, 1)})
+	env.LookupEnv = func(string) (string, bool) { return strings.Repeat("planted\"\n", 30), true }
+	_, err := Load([]string{"c.yaml"}, env)
+	if err == nil {
+		t.Fatal("took it")
+	}
+	if text := err.Error(); strings.Contains(text, "plant") || strings.Count(text, "${TOKEN}") < 5 {
+		t.Error(text)
+	}
+}
+
+// TestLongNamesLeaveRoomForTheHint holds that neither a path nor a message grows with the names in it.
+func TestLongNamesLeaveRoomForTheHint(t *testing.T) {
+	name := strings.Repeat("x", 1<<20)
+	for text, hint := range map[string]string{
+		`routes: [{ to: out, when: { ? ` + name + ` : "" } }]`:                         "write { exists: true }",
+		`routes: [{ to: out, when: { ? "` + name + `-" : a } }]`:                       "is not an attribute name",
+		`routes: [{ to: out, when: { type: { ? ` + name + ` : a } } }]`:                "is not a matcher",
+		`routes: [{ to: out, ? ` + name + ` : a }]`:                                    "unknown key",
+		`routes: [{ to: ` + name + ` }]`:                                               "there is no sink",
+		`routes: [{ to: out, from: ` + name + ` }]`:                                    "there is no source",
+		`routes: [{ to: out, when: { id: a, all: [{ id: b }] }, name: ` + name + ` }]`: "contradict",
+		`routes: [{ to: out, when: { cesql: "` + name + ` =" } }]`:                     "CESQL",
+	} {
+		_, err := loadText(t, strings.Replace(small, "routes: [{ to: out }]", text, 1))
+		if err == nil || !strings.Contains(err.Error(), hint) || len(err.Error()) > 8000 {
+			t.Errorf("want a message with %q: %d bytes, %.300v", hint, len(fmt.Sprint(err)), err)
 		}
 	}
 }

@@ -53,9 +53,9 @@ func (l *loader) names(c *Config) {
 		}
 		if likely != "" {
 			instead := strings.ReplaceAll(m.instead, "NAME", m.Name)
-			l.routing(m.node, []routing.Problem{{
-				Pos: m.Pos, Path: m.Path, Message: routing.DoubtfulName(m.Name, likely, instead), Warning: true,
-			}})
+			l.routing(m.node, []routing.Problem{
+				routing.Warningf(m.Pos, m.Path, "%s", routing.DoubtfulName(m.Name, likely, instead)),
+			})
 		}
 	}
 }

@@ -61,9 +61,9 @@ func (n *node) segment() string {
 	case n.parent.kind == routing.List:
 		return "[" + strconv.Itoa(n.index) + "]"
 	case plainKey.MatchString(n.key):
-		return "." + n.key
+		return "." + routing.Clip(n.key)
 	}
-	return "[" + strconv.Quote(n.key) + "]"
+	return "[" + strconv.Quote(routing.Clip(n.key)) + "]"
 }
 
 // path returns the YAML path from the root, such as routes[2].when.type.
@@ -173,12 +173,7 @@ func (n *node) valueAt(path string) routing.Value {
 
 // quote shows a scalar as it was written, shortened.
 func (n *node) quote() string {
-	const most = 60
-	s := n.text
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return strconv.Quote(s)
+	return strconv.Quote(routing.Clip(n.text))
 }
 
 // scrub takes out of a message what variables at or below n stood for, and puts what was written in its place.
@@ -216,12 +211,41 @@ func scrub(message string, all []replacement) string {
 			}
 		}
 	}
-	message = strings.NewReplacer(oldnew...).Replace(message)
+	message = scrubClipped(strings.NewReplacer(oldnew...).Replace(message), oldnew)
 	for i := 0; i < len(short); i += 2 {
 		word := regexp.MustCompile(`(^|[^\pL\pN])` + regexp.QuoteMeta(short[i]) + `($|[^\pL\pN])`)
 		message = word.ReplaceAllString(message, "${1}"+strings.ReplaceAll(short[i+1], "$", "$$")+"${2}")
 	}
 	return message
+}
+
+// scrubClipped takes out what a message shows of a value that [routing.Clip] shortened: its beginning, before an
+// ellipsis. oldnew has values and what is written for them in turn, the longest first.
+func scrubClipped(message string, oldnew []string) string {
+	parts := strings.SplitAfter(message, "…")
+	for i, part := range parts {
+		shown, clipped := strings.CutSuffix(part, "…")
+		if !clipped {
+			continue
+		}
+		for j := 0; j < len(oldnew); j += 2 {
+			if n := overlap(shown, oldnew[j]); n > shortValue {
+				parts[i] = shown[:len(shown)-n] + oldnew[j+1] + "…"
+				break
+			}
+		}
+	}
+	return strings.Join(parts, "")
+}
+
+// overlap returns the length of the longest beginning of value that text ends with.
+func overlap(text, value string) int {
+	for n := min(len(text), len(value)); n > 0; n-- {
+		if strings.HasSuffix(text, value[:n]) {
+			return n
+		}
+	}
+	return 0
 }
 
 // credentials returns the parts of a URL's user information: net/url quotes a URL that it cannot parse in pieces.

@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -47,7 +46,7 @@ type collector struct {
 
 // at records a mistake at a place that has no node.
 func (c *collector) at(pos routing.Pos, path, format string, args ...any) {
-	c.problems = append(c.problems, Problem{Problem: routing.Problem{Pos: pos, Path: path, Message: fmt.Sprintf(format, args...)}})
+	c.problems = append(c.problems, Problem{Problem: routing.Problemf(pos, path, format, args...)})
 }
 
 // add records a mistake at a node.
@@ -68,9 +67,7 @@ func (c *collector) missing(n *node, format string, args ...any) {
 
 // warn records something legal that cannot be what its author wanted.
 func (c *collector) warn(n *node, format string, args ...any) {
-	c.warnings = append(c.warnings, Problem{Problem: routing.Problem{
-		Pos: n.pos, Path: n.path(), Message: fmt.Sprintf(format, args...), Warning: true,
-	}})
+	c.warnings = append(c.warnings, Problem{Problem: routing.Warningf(n.pos, n.path(), format, args...)})
 }
 
 // routing records what the routing package found below n.
