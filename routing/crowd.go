@@ -66,6 +66,8 @@ func (t *Table) crowdText(k key) string {
 		return fmt.Sprintf("every event whose %s begins with %.60q", t.attrNames[k.slot], k.text)
 	case bySuffix:
 		return fmt.Sprintf("every event whose %s ends with %.60q", t.attrNames[k.slot], k.text)
+	case byInside:
+		return fmt.Sprintf("every event whose %s contains %.60q", t.attrNames[k.slot], k.text)
 	}
 	return fmt.Sprintf("every event whose %s is %.60q", t.attrNames[k.slot], k.text)
 }

@@ -16,11 +16,20 @@ type generator struct{ chooser }
 func (g generator) pick(items ...string) string { return items[g.IntN(len(items))] }
 
 func (g generator) word() string {
+	n := 1 + g.IntN(3)
+	if g.IntN(8) == 0 {
+		n += g.IntN(9)
+	}
 	var b strings.Builder
-	for range 1 + g.IntN(3) {
+	for range n {
 		b.WriteString(g.pick("a", "b", "ab", "A", "é", "ſ", "k", "."))
 	}
 	return b.String()
+}
+
+// piece returns a text that many words have somewhere.
+func (g generator) piece() string {
+	return g.pick("aba", "abab", "bab", "éa", "aa", "ababab", "abababab", "aabababab", "bbb", "aab", "a.b", "baa")
 }
 
 func (g generator) number() string {
@@ -58,7 +67,7 @@ func (g generator) texts() string {
 func (g generator) glob() string {
 	var b strings.Builder
 	for range 1 + g.IntN(4) {
-		b.WriteString(g.pick("*", "?", "a", "b", "é", "."))
+		b.WriteString(g.pick("*", "?", "a", "b", "é", ".", "*"+g.piece()+"*"))
 	}
 	return `"` + b.String() + `"`
 }
@@ -74,7 +83,10 @@ func (g generator) matcher(depth int) string {
 	words := map[string]func() string{
 		"in":     func() string { return g.list(3, g.scalar) },
 		"prefix": g.texts, "suffix": g.texts, "glob": g.glob, "equals_ignore_case": g.text,
-		"regex":  func() string { return g.pick(`"a+b?"`, `"ab.*"`, `"(a|b)+"`, `".*"`, `"(?i)k."`, `"a|b"`) },
+		"regex": func() string {
+			return g.pick(`"a+b?"`, `"ab.*"`, `"(a|b)+"`, `".*"`, `"(?i)k."`, `"a|b"`,
+				`".*`+g.piece()+`.*"`, `"a?(`+g.piece()+`)+.*"`, `".*(`+g.piece()+`)?b*"`, `"[ab]*`+g.piece()+`(a|b|A)*"`)
+		},
 		"exists": func() string { return g.pick("true", "false") },
 		"gt":     g.number, "gte": g.number, "lt": g.number, "lte": g.number,
 		"not": deeper, "any": func() string { return g.list(3, deeper) },
@@ -101,6 +113,7 @@ func (g generator) expression(depth int) string {
 		fmt.Sprintf("%s = '%s'", attr, word),
 		fmt.Sprintf("%s LIKE '%s%%'", attr, word),
 		fmt.Sprintf("%s LIKE '%%%s' AND EXISTS extb", attr, word),
+		fmt.Sprintf("%s LIKE '%%%s_%%'", attr, g.piece()),
 		fmt.Sprintf("%s IN ('a', '%s')", attr, word),
 		fmt.Sprintf("NOT (%s = '%s')", attr, word),
 		fmt.Sprintf("%s = 'a' OR %s = '%s'", attr, attr, word),

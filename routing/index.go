@@ -1,7 +1,5 @@
 package routing
 
-import "github.com/eventrouter/router/routing/cesql"
-
 // The index finds candidates: the rules one of whose necessary predicates, their access, holds for an event. What
 // the access does not say is checked for each candidate (Scratch.try). Whatever is in the index only decides how much
 // there is to check, never what matches.
@@ -25,7 +23,9 @@ type slotIndex struct {
 	lengths uint64
 	affixes []radix
 	exists  span
-	// seldom says that there is what follows, or exists.
+	// inside has a bit for every length of the texts that values may have anywhere in them.
+	inside uint16
+	// seldom says that there is what follows, inside or exists.
 	seldom, fold bool
 }
 
@@ -52,6 +52,8 @@ type index struct {
 	scansFrom bool
 	// longestFold is the longest folded key: values that are much longer cannot equal any.
 	longestFold int
+	// inside finds the postings of texts that a value has anywhere in it.
+	inside *hashIndex
 }
 
 const noPair = -1
@@ -66,6 +68,8 @@ type indexer struct {
 	fans []int32
 	// pairOf is the key of each rule's pair, or noPair.
 	pairOf []int32
+	// pieces says how many pieces the rules want anywhere in an attribute, by slot.
+	pieces []int32
 	// posts are the postings in the order of the rules, owners their keys.
 	posts  []posting
 	owners []int32
@@ -137,112 +141,16 @@ func (x *indexer) next() []cover {
 	return x.found[from:to]
 }
 
-// cover is a set of keys of which an event hits at least one whenever a predicate holds. It is exact if hitting one
-// means that the predicate holds.
-type cover struct {
-	ids   []int32
-	exact bool
-}
-
-// covers appends the ways to index a leaf to found: none for what is negated or in the payload.
-func (x *indexer) covers(p *pred) {
-	if p.neg || p.data {
-		return
-	}
-	switch p.op {
-	case opEqual:
-		x.coverValues(byValue, p)
-	case opPrefix:
-		x.coverValues(byPrefix, p)
-	case opSuffix:
-		x.coverValues(bySuffix, p)
-	case opFold:
-		x.folded = appendFolded(x.folded[:0], p.test.values[0])
-		x.cover(key{byFold, p.slot, string(x.folded)}, true)
-	case opExists:
-		x.cover(key{kind: byExists, slot: p.slot}, true)
-	case opGlob:
-		prefix, suffix := p.test.glob.literals()
-		x.coverAffixes(p.slot, prefix, suffix)
-	case opRegex:
-		x.coverAffixes(p.slot, p.test.regex.prefix, "")
-	case opCompare:
-		x.coverAffixes(p.slot, "", "")
-	case opCESQL:
-		x.coverConjuncts(p)
-	default: // a JSON null is only ever in the payload
-	}
-}
-
-// cover adds a cover of one key.
-func (x *indexer) cover(k key, exact bool) {
-	x.arena = append(x.arena, x.id(k))
-	x.found = append(x.found, cover{ids: x.arena[len(x.arena)-1:], exact: exact})
-}
-
-// coverList adds a cover of several keys.
-func (x *indexer) coverList(kind keyKind, slot int32, values []string, exact bool) {
-	start := len(x.arena)
-	for _, v := range values {
-		x.arena = append(x.arena, x.id(key{kind, slot, v}))
-	}
-	x.found = append(x.found, cover{ids: x.arena[start:], exact: exact})
-}
-
-func (x *indexer) coverValues(kind keyKind, p *pred) {
-	if p.test == nil {
-		x.cover(key{kind, p.slot, p.text}, true)
-		return
-	}
-	x.coverList(kind, p.slot, p.test.values, true)
-}
-
-// coverAffixes indexes a pattern by the literal text at its ends, or else by the attribute being there at all.
-func (x *indexer) coverAffixes(slot int32, prefix, suffix string) {
-	if prefix != "" {
-		x.cover(key{byPrefix, slot, prefix}, false)
-	}
-	if suffix != "" {
-		x.cover(key{bySuffix, slot, suffix}, false)
-	}
-	if prefix == "" && suffix == "" {
-		x.cover(key{kind: byExists, slot: slot}, false)
-	}
-}
-
-// coverConjuncts indexes an expression by what it implies and what is no predicate of its own.
-func (x *indexer) coverConjuncts(p *pred) {
-	for _, c := range x.lower.implied[p.test] {
-		slot := x.lower.attr(c.Attribute)
-		if kind := conjunctKind(c.Op); kind == byExists {
-			x.cover(key{kind: byExists, slot: slot}, false)
-		} else {
-			x.coverList(kind, slot, c.Values, false)
-		}
-	}
-}
-
-// conjunctKind translates what an expression implies.
-func conjunctKind(o cesql.Op) keyKind {
-	switch o {
-	case cesql.Prefix:
-		return byPrefix
-	case cesql.Suffix:
-		return bySuffix
-	case cesql.Exists:
-		return byExists
-	default:
-		return byValue
-	}
-}
-
 // fanout estimates how many rules an event that hits the cover leads to: the rules that share its most crowded key,
 // weighted by how often events hit keys of that kind.
 func (x *indexer) fanout(c cover) int {
 	worst := 0
 	for _, id := range c.ids {
 		k := &x.keys.keys[id]
-		weight := [...]int{byValue: 2, byPrefix: 8, bySuffix: 8, byFold: 3, byExists: 1 << 10}[k.kind]
+		weight := [...]int{byValue: 2, byPrefix: 8, bySuffix: 8, byFold: 3, byInside: 16, byExists: 1 << 10}[k.kind]
+		if k.kind == byInside && x.pieces[k.slot] < fewPieces {
+			weight = 1 << 20 // rather than trying every rule on the attribute
+		}
 		if (k.kind == byPrefix || k.kind == bySuffix) && len(k.text) < 3 {
 			weight *= 4
 		}

@@ -8,6 +8,7 @@ const (
 	byPrefix
 	bySuffix
 	byFold
+	byInside
 	byExists
 	byScan
 	byScanFrom
@@ -70,10 +71,10 @@ func (t *keyTable) grow(size int) {
 	}
 }
 
-// mark tells keys of the same text apart. For values, folded or not, it is what [hashIndex] uses.
+// mark tells keys of the same text apart. For what a [hashIndex] finds it is what that uses.
 func (k key) mark() int32 {
 	switch k.kind {
-	case byValue:
+	case byValue, byInside:
 		return k.slot
 	case byFold:
 		return foldSlot(k.slot)

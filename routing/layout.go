@@ -30,7 +30,7 @@ func (x *indexer) layout() {
 	x.addSwitches(spans)
 	x.noteCrowds(spans)
 	ix.scanFrom = make([]span, len(x.table.sourceIDs))
-	var paired []hashEntry
+	var paired, inside []hashEntry
 	hashed := make([]hashEntry, 0, len(x.keys.keys))
 	affixes := map[key][]radixKey{}
 	for id, k := range x.keys.keys {
@@ -53,20 +53,23 @@ func (x *indexer) layout() {
 		case byValue:
 			ix.slots[k.slot].lengths |= 1 << min(len(k.text), maxLength)
 			hashed = append(hashed, hashEntry{hashKey{k.text, k.slot}, x.keys.sums[id], s})
+		case byInside:
+			ix.slots[k.slot].inside |= 1 << len(k.text)
+			inside = append(inside, hashEntry{hashKey{k.text, k.slot}, x.keys.sums[id], s})
 		case byFold:
 			ix.slots[k.slot].fold = true
 			ix.longestFold = max(ix.longestFold, len(k.text))
 			hashed = append(hashed, hashEntry{hashKey{k.text, foldSlot(k.slot)}, x.keys.sums[id], s})
 		}
 	}
-	ix.hash, ix.paired = newHashIndex(hashed), newSumIndex(paired)
+	ix.hash, ix.paired, ix.inside = newHashIndex(hashed), newSumIndex(paired), newHashIndex(inside)
 	for of, keys := range affixes {
 		at := &ix.slots[of.slot]
 		at.affixes = append(at.affixes, newRadixes(keys, of.kind == bySuffix)...)
 	}
 	for i := range ix.slots {
 		at := &ix.slots[i]
-		at.seldom = at.fold || at.exists.from < at.exists.to
+		at.seldom = at.fold || at.inside != 0 || at.exists.from < at.exists.to
 		at.any = at.lengths != 0 || len(at.affixes) > 0 || at.seldom
 		if at.any && i < len(coreSlots) {
 			ix.core = append(ix.core, int32(i))

@@ -114,6 +114,9 @@ func (s *Scratch) lookUp(slot int32, ix *slotIndex) {
 		if ix.fold {
 			s.lookUpFolded(slot, v.text)
 		}
+		if ix.inside != 0 {
+			s.lookUpInside(slot, v.text, ix.inside)
+		}
 		s.tryAll(ix.exists)
 	}
 }

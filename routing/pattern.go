@@ -115,12 +115,24 @@ func (g *glob) literals() (prefix, suffix string) {
 	return prefix, suffix[strings.LastIndexByte(suffix, '?')+1:]
 }
 
+// inner returns literal texts that every match has between those at its ends.
+func (g *glob) inner() []string {
+	prefix, suffix := g.literals()
+	if len(prefix)+len(suffix) >= len(g.source) {
+		return nil
+	}
+	between := g.source[len(prefix) : len(g.source)-len(suffix)]
+	return strings.FieldsFunc(between, func(r rune) bool { return r == '*' || r == '?' })
+}
+
 // pattern is a regular expression that has to match the whole value.
 type pattern struct {
 	source string
 	// prefix is what every match begins with.
 	prefix string
-	regex  *regexp.Regexp
+	// inner are texts that every match has somewhere.
+	inner []string
+	regex *regexp.Regexp
 }
 
 // newPattern compiles source, which has at most maxPattern bytes. The error tells what to change.
@@ -141,10 +153,31 @@ func newPattern(source string) (*pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the regular expression is not valid RE2: %w", err)
 	}
-	return &pattern{source: source, prefix: prefix, regex: regex}, nil
+	return &pattern{source: source, prefix: prefix, inner: required(nil, tree), regex: regex}, nil
 }
 
 func (p *pattern) match(s string) bool { return p.regex.MatchString(s) }
+
+// required appends the literal texts that every match of an expression has in it. What a text with U+FFFD matches may be
+// written in other bytes.
+func required(texts []string, tree *syntax.Regexp) []string {
+	switch tree.Op {
+	case syntax.OpLiteral:
+		if text := string(tree.Rune); tree.Flags&syntax.FoldCase == 0 && !strings.ContainsRune(text, utf8.RuneError) {
+			texts = append(texts, text)
+		}
+	case syntax.OpConcat, syntax.OpCapture, syntax.OpPlus:
+		for _, sub := range tree.Sub {
+			texts = required(texts, sub)
+		}
+	case syntax.OpRepeat:
+		if tree.Min > 0 {
+			texts = required(texts, tree.Sub[0])
+		}
+	default: // an alternative, or what may be absent
+	}
+	return texts
+}
 
 // programCost estimates the size of the compiled program without building it: repetitions multiply, and a nest of
 // them would otherwise take its memory before anybody could count it.

@@ -133,10 +133,10 @@ func (l *lowerer) expression(n *node, neg bool) pred {
 	parts := l.parts(len(conjuncts) + 1)
 	var rest []cesql.Conjunct
 	for _, c := range conjuncts {
-		switch slot := l.attr(c.Attribute); {
+		switch {
 		case slices.Contains(c.Values, ""): // not in the index
-		case isRequired(slot):
-			parts = append(parts, impliedPred(slot, c))
+		case c.Op != cesql.Either && c.Op != cesql.Contains && isRequired(l.attr(c.Attribute)):
+			parts = append(parts, impliedPred(l.attr(c.Attribute), c))
 		default:
 			rest = append(rest, c)
 		}

@@ -105,7 +105,68 @@ func FuzzGlob(f *testing.F) {
 		if got && (!strings.HasPrefix(s, prefix) || !strings.HasSuffix(s, suffix)) {
 			t.Fatalf("%q matches %q, which lacks %q or %q", pattern, s, prefix, suffix)
 		}
+		for _, text := range g.inner() {
+			if got && !strings.Contains(s, text) {
+				t.Fatalf("%q matches %q, which lacks %q", pattern, s, text)
+			}
+		}
 	})
+}
+
+// FuzzRegexLiterals holds that what the index takes for granted of a regular expression is in every value it matches.
+func FuzzRegexLiterals(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"a+bcd?", "aabc"},
+		{"(?i)abc(?-i)def", "ABCdef"},
+		{"x(abc){2,3}y*", "xabcabc"},
+		{"(abc|def)ghi", "defghi"},
+		{".*[.]order[.](paid)+.*", "com.order.paid.v1"},
+		{"a\\x{fffd}b", "a\xffb"},
+		{"(?i)k\\.1", "\u212a.1"},
+		{"(?s).\nab(?:cd)??", "x\nab"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, source, s string) {
+		if len(source) > 200 || len(s) > 200 {
+			return
+		}
+		p, err := newPattern(source)
+		if err != nil || !p.match(s) {
+			return
+		}
+		if !strings.HasPrefix(s, p.prefix) {
+			t.Fatalf("%q matches %q, which does not begin with %q", source, s, p.prefix)
+		}
+		for _, text := range p.inner {
+			if !strings.Contains(s, text) {
+				t.Fatalf("%q matches %q, which lacks %q", source, s, text)
+			}
+		}
+	})
+}
+
+// TestLiteralsOfPatterns holds what the index may choose from.
+func TestLiteralsOfPatterns(t *testing.T) {
+	for source, want := range map[string][]string{
+		"*.order.*": {".order."}, "com.*.order.?paid*x": {".order.", "paid"}, "a*b": nil, "abc": nil, "??abc??": {"abc"}, "*": nil,
+	} {
+		if got := newGlob(source).inner(); !slices.Equal(got, want) {
+			t.Errorf("glob %s: %q, want %q", source, got, want)
+		}
+	}
+	for source, want := range map[string][]string{
+		`[a-z]+\.order\..*`: {".order."}, `(abc)+x?`: {"abc"}, `(abc)*(def){2}`: {"def"}, `abc|abd`: {"ab"}, `(?i)abc`: nil,
+		`.*(abc|xyz)`: nil, `a\x{fffd}b.*`: nil,
+	} {
+		p, err := newPattern(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(p.inner, want) {
+			t.Errorf("regex %s: %q, want %q", source, p.inner, want)
+		}
+	}
 }
 
 func FuzzFold(f *testing.F) {

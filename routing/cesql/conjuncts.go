@@ -14,8 +14,12 @@ const (
 	// Prefix and Suffix: the attribute's text begins or ends with Values[0], which is not empty.
 	Prefix
 	Suffix
+	// Contains: the attribute's text has Values[0] in it, which is not empty.
+	Contains
 	// Exists: the event has the attribute. Values is nil.
 	Exists
+	// Either: what one of Either says holds, all of it.
+	Either
 )
 
 // String returns the operation's name in lower case.
@@ -29,16 +33,23 @@ func (o Op) String() string {
 		return "prefix"
 	case Suffix:
 		return "suffix"
-	default:
+	case Contains:
+		return "contains"
+	case Exists:
 		return "exists"
+	default:
+		return "either"
 	}
 }
 
-// Conjunct is a condition on the text of one attribute.
+// Conjunct is a condition on the text of one attribute, or a choice of such conditions.
 type Conjunct struct {
 	Attribute string
 	Op        Op
 	Values    []string
+	// Either has two or more alternatives, each of them one or more conjuncts that hold together, none of which is an
+	// Either itself. It is nil for all operations but Either, which in turn has no Attribute and no Values.
+	Either [][]Conjunct
 }
 
 // Conjuncts returns conditions that hold for every event for which the expression is True: what an index may use
@@ -144,37 +155,65 @@ func likeConjuncts(n *node) []Conjunct {
 	if suffix != "" {
 		all = append(all, Conjunct{Attribute: left.name, Op: Suffix, Values: []string{suffix}})
 	}
+	for _, literal := range n.pattern.inner() {
+		all = append(all, Conjunct{Attribute: left.name, Op: Contains, Values: []string{literal}})
+	}
 	if all == nil && !left.core.required() {
 		all = append(all, Conjunct{Attribute: left.name, Op: Exists})
 	}
 	return all
 }
 
+// maxFixed bounds how much is known of an operand of an OR. It is always right to know less.
+const maxFixed = 32
+
 // alternatives joins the values of an attribute that every operand of an OR fixes: type = 'a' OR type = 'b' is
-// type IN ('a', 'b'), whatever else the operands ask.
+// type IN ('a', 'b'), whatever else the operands ask. Where they fix none in common it is a choice of what they say,
+// if every operand says anything.
 func alternatives(n *node) []Conjunct {
-	common := fixedValues(n.args[0])
-	for _, a := range n.args[1:] {
-		next := fixedValues(a)
+	operands := make([][]Conjunct, len(n.args))
+	for i, a := range n.args {
+		operands[i] = conjuncts(a)
+		operands[i] = operands[i][:min(len(operands[i]), maxFixed)]
+	}
+	if common := commonValues(operands); len(common) > 0 {
+		return common
+	}
+	either := Conjunct{Op: Either}
+	for _, all := range operands {
+		plain := slices.DeleteFunc(slices.Clone(all), func(c Conjunct) bool { return c.Op == Either })
+		switch {
+		case len(plain) > 0:
+			either.Either = append(either.Either, plain)
+		case len(all) > 0:
+			either.Either = append(either.Either, all[0].Either...)
+		default:
+			return nil
+		}
+	}
+	return []Conjunct{either}
+}
+
+// commonValues returns what Equal and In say of the attributes for which each of the operands has one of these.
+func commonValues(operands [][]Conjunct) []Conjunct {
+	common := fixedValues(operands[0])
+	for _, operand := range operands[1:] {
+		next := fixedValues(operand)
 		common = slices.DeleteFunc(common, func(c Conjunct) bool {
 			return !slices.ContainsFunc(next, func(o Conjunct) bool { return o.Attribute == c.Attribute })
 		})
 		for i := range common {
 			j := slices.IndexFunc(next, func(o Conjunct) bool { return o.Attribute == common[i].Attribute })
-			common[i].Values = append(common[i].Values, next[j].Values...)
+			common[i].Values = append(slices.Clip(common[i].Values), next[j].Values...)
 		}
 	}
 	for i, c := range common {
-		common[i] = oneOf(c.Attribute, c.Values)
+		common[i] = oneOf(c.Attribute, slices.Clone(c.Values))
 	}
 	return common
 }
 
-// maxFixed bounds the work alternatives has with operands that are long conjunctions. It is always right to know less.
-const maxFixed = 32
-
 // fixedValues returns the Equal and In conjuncts of an operand.
-func fixedValues(n *node) []Conjunct {
-	all := slices.DeleteFunc(conjuncts(n), func(c Conjunct) bool { return c.Op != Equal && c.Op != In })
-	return all[:min(len(all), maxFixed)]
+func fixedValues(operand []Conjunct) []Conjunct {
+	return slices.DeleteFunc(slices.Clone(operand), func(c Conjunct) bool { return c.Op != Equal && c.Op != In })
 }

@@ -13,6 +13,11 @@ func TestConjuncts(t *testing.T) {
 	one := func(attribute string, op Op, values ...string) Conjunct {
 		return Conjunct{Attribute: attribute, Op: op, Values: values}
 	}
+	either := func(first ...Conjunct) func(second ...Conjunct) []Conjunct {
+		return func(second ...Conjunct) []Conjunct {
+			return []Conjunct{{Op: Either, Either: [][]Conjunct{first, second}}}
+		}
+	}
 	for _, c := range []struct {
 		src  string
 		want []Conjunct
@@ -24,7 +29,8 @@ func TestConjuncts(t *testing.T) {
 		{`type IN (1, TRUE)`, []Conjunct{one("type", In, "1", "true")}},
 		{`type LIKE 'a%'`, []Conjunct{one("type", Prefix, "a")}},
 		{`type LIKE '%a'`, []Conjunct{one("type", Suffix, "a")}},
-		{`type LIKE 'a%b%c'`, []Conjunct{one("type", Prefix, "a"), one("type", Suffix, "c")}},
+		{`type LIKE 'a%b%c'`, []Conjunct{one("type", Prefix, "a"), one("type", Suffix, "c"), one("type", Contains, "b")}},
+		{`type LIKE '%a_b%'`, []Conjunct{one("type", Contains, "a"), one("type", Contains, "b")}},
 		{`type LIKE 'a_'`, []Conjunct{one("type", Prefix, "a")}},
 		{`type LIKE '100\%'`, []Conjunct{one("type", Equal, "100%")}},
 		{`type LIKE '100\%%'`, []Conjunct{one("type", Prefix, "100%")}},
@@ -38,7 +44,14 @@ func TestConjuncts(t *testing.T) {
 		}},
 		{`type = 'a' OR type = 'b'`, []Conjunct{one("type", In, "a", "b")}},
 		{`type = 'b' OR (type IN ('a', 'b') AND source = 'x')`, []Conjunct{one("type", In, "a", "b")}},
-		{`type = 'a' OR source = 'b'`, nil},
+		{`type = 'a' OR source = 'b'`, either(one("type", Equal, "a"))(one("source", Equal, "b"))},
+		{`type = 'a' OR (source = 'b' AND EXISTS x)`, either(one("type", Equal, "a"))(one("source", Equal, "b"), one("x", Exists))},
+		{`(type = 'a' OR source = 'b') AND EXISTS x`, append(either(one("type", Equal, "a"))(one("source", Equal, "b")), one("x", Exists))},
+		{`type = 'a' OR (source = 'b' OR x = 'c') OR type = 'a'`, []Conjunct{{Op: Either, Either: [][]Conjunct{
+			{one("type", Equal, "a")}, {one("source", Equal, "b")}, {one("x", Equal, "c")}, {one("type", Equal, "a")},
+		}}}},
+		{`type = 'a' OR ((source = 'b' OR x = 'c') AND y LIKE 'd%')`, either(one("type", Equal, "a"))(one("y", Prefix, "d"))},
+		{`type = 'a' OR source <> 'b'`, nil},
 		{`type = 'a' OR TRUE`, nil},
 		{`type = 'a' XOR source = 'b'`, nil},
 		{`NOT (type = 'a')`, nil},
@@ -69,6 +82,11 @@ func TestConjuncts(t *testing.T) {
 
 // holds tells whether an event satisfies a conjunct, as an index over attribute texts would.
 func (c Conjunct) holds(e *envelope.Event) bool {
+	if c.Op == Either {
+		return slices.ContainsFunc(c.Either, func(all []Conjunct) bool {
+			return !slices.ContainsFunc(all, func(c Conjunct) bool { return !c.holds(e) })
+		})
+	}
 	text, ok := e.Get(c.Attribute)
 	if !ok {
 		return false
@@ -80,6 +98,8 @@ func (c Conjunct) holds(e *envelope.Event) bool {
 		return strings.HasPrefix(text, c.Values[0])
 	case Suffix:
 		return strings.HasSuffix(text, c.Values[0])
+	case Contains:
+		return strings.Contains(text, c.Values[0])
 	default:
 		return true
 	}
@@ -96,7 +116,7 @@ func TestConjunctsNeverLoseAnEvent(t *testing.T) {
 	passed := 0
 	for _, a := range literals {
 		for _, b := range literals {
-			for _, form := range []string{"x = $1", "$1 = x", "x IN ($1, $2)", "x = $1 OR $2 = x", "$1 = x AND x <> $2"} {
+			for _, form := range []string{"x = $1", "$1 = x", "x IN ($1, $2)", "x = $1 OR $2 = x", "$1 = x AND x <> $2", "x = $1 OR y = $2", "y = $1 OR x LIKE '%1%'"} {
 				x := mustParse(t, strings.NewReplacer("$1", a, "$2", b).Replace(form))
 				for _, v := range values {
 					for _, k := range kinds {

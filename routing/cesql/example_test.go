@@ -15,11 +15,13 @@ func Example() {
 	}
 	event := &envelope.Event{ID: "1", Source: "/orders", Type: "com.example.order.created"}
 	fmt.Println(x.True(event))
-	fmt.Println(x.Conjuncts())
+	for _, c := range x.Conjuncts() {
+		fmt.Println(c.Attribute, c.Op, c.Values)
+	}
 	fmt.Println(x)
 	// Output:
 	// true
-	// [{type prefix [com.example.order.]}]
+	// type prefix [com.example.order.]
 	// type LIKE 'com.example.order.%' AND (NOT EXISTS tenant OR tenant = 'acme')
 }
 

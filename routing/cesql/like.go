@@ -116,3 +116,13 @@ func (p pattern) fixed() (prefix, suffix string, exact bool) {
 	}
 	return p[0].literal, p[len(p)-1].literal, false
 }
+
+// inner returns the literal runs that every match has between those of fixed.
+func (p pattern) inner() (literals []string) {
+	for i := 1; i < len(p)-1; i++ {
+		if p[i].literal != "" {
+			literals = append(literals, p[i].literal)
+		}
+	}
+	return literals
+}
