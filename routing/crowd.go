@@ -40,7 +40,7 @@ func (r *reviewer) reviewCrowds() {
 	for _, c := range r.table.crowds {
 		rule := &r.table.rules[c.first]
 		r.warn(rule.Pos, "", "%d rules, of which %s is the first, are tried one after the other for %s; a type, source or "+
-			"other attribute with one value, or a longer literal beginning or end, would tell them apart", c.rules, rule.Name,
+			"other attribute with one value, or a longer literal text in it, would tell them apart", c.rules, rule.Name,
 			r.table.crowdText(c.key))
 	}
 }
@@ -63,11 +63,11 @@ func (t *Table) crowdText(k key) string {
 	case byExists:
 		return "every event that has " + t.attrNames[k.slot]
 	case byPrefix:
-		return fmt.Sprintf("every event whose %s begins with %.60q", t.attrNames[k.slot], k.text)
+		return fmt.Sprintf("every event whose %s begins with %s", t.attrNames[k.slot], quote(Clip(k.text)))
 	case bySuffix:
-		return fmt.Sprintf("every event whose %s ends with %.60q", t.attrNames[k.slot], k.text)
+		return fmt.Sprintf("every event whose %s ends with %s", t.attrNames[k.slot], quote(Clip(k.text)))
 	case byInside:
-		return fmt.Sprintf("every event whose %s contains %.60q", t.attrNames[k.slot], k.text)
+		return fmt.Sprintf("every event whose %s contains %s", t.attrNames[k.slot], quote(Clip(k.text)))
 	}
-	return fmt.Sprintf("every event whose %s is %.60q", t.attrNames[k.slot], k.text)
+	return fmt.Sprintf("every event whose %s is %s", t.attrNames[k.slot], quote(Clip(k.text)))
 }

@@ -52,8 +52,9 @@ type index struct {
 	scansFrom bool
 	// longestFold is the longest folded key: values that are much longer cannot equal any.
 	longestFold int
-	// inside finds the postings of texts that a value has anywhere in it.
+	// inside finds the postings of the pieces that a value has anywhere in it, of which there are so many.
 	inside *hashIndex
+	pieces int
 }
 
 const noPair = -1
@@ -68,8 +69,9 @@ type indexer struct {
 	fans []int32
 	// pairOf is the key of each rule's pair, or noPair.
 	pairOf []int32
-	// pieces says how many pieces the rules want anywhere in an attribute, by slot.
-	pieces []int32
+	// wanted says for each attribute how many leaves a piece of its value leads to best, once that is counted.
+	wanted  []int32
+	counted bool
 	// posts are the postings in the order of the rules, owners their keys.
 	posts  []posting
 	owners []int32
@@ -122,6 +124,10 @@ func (x *indexer) count(preds []pred) {
 			x.count(p.group.parts)
 			continue
 		}
+		if p.op == opCESQL {
+			x.count(x.lower.implied[p.test])
+			continue
+		}
 		first := len(x.found)
 		x.covers(p)
 		for _, c := range x.found[first:] {
@@ -148,7 +154,7 @@ func (x *indexer) fanout(c cover) int {
 	for _, id := range c.ids {
 		k := &x.keys.keys[id]
 		weight := [...]int{byValue: 2, byPrefix: 8, bySuffix: 8, byFold: 3, byInside: 16, byExists: 1 << 10}[k.kind]
-		if k.kind == byInside && x.pieces[k.slot] < fewPieces {
+		if k.kind == byInside && x.counted && x.wanted[k.slot] < fewPieces {
 			weight = 1 << 20 // rather than trying every rule on the attribute
 		}
 		if (k.kind == byPrefix || k.kind == bySuffix) && len(k.text) < 3 {
@@ -169,8 +175,17 @@ func (x *indexer) access(p *pred) (best cover, fanout int, ok bool) {
 		i, c, fanout := x.choose(p.group.parts)
 		c.exact = false
 		return c, fanout, i >= 0
+	case p.op == opCESQL:
+		i, c, fanout := x.choose(x.lower.implied[p.test])
+		c.exact = false
+		return c, fanout, i >= 0
 	}
-	for _, c := range x.next() {
+	return x.cheapest(x.next())
+}
+
+// cheapest returns the cover that leads to the fewest rules; ok is false if there is none.
+func (x *indexer) cheapest(covers []cover) (best cover, fanout int, ok bool) {
+	for _, c := range covers {
 		if f := x.fanout(c); !ok || f < fanout {
 			best, fanout, ok = c, f, true
 		}

@@ -1,50 +1,63 @@
 package routing
 
-// A pattern without a literal beginning or end, such as *.order.*, may have literal text between. The index looks the
-// pieces of an event's value up: each run of as many bytes as such a text has, eight at most.
+import "slices"
 
-// minInside and maxInside are the lengths of the pieces that are looked up, maxInner is how many texts of one pattern, and
-// pieces of one text, the index may choose from.
+// A pattern without a literal beginning or end, such as *.order.*, may have literal text between. The index looks the
+// pieces of an event's value up: each run of as many bytes as a piece of such a text has.
+
 const (
+	// minInside and maxInside are the lengths of the pieces.
 	minInside = 3
 	maxInside = 8
-	maxInner  = 16
-	// fewPieces is how many pieces an attribute has to be asked for before this is quicker than trying their rules.
+	// maxPieces is how many pieces of one pattern the index may choose from.
+	maxPieces = 16
+	// fewPieces is how many patterns an attribute has to be asked for before looking up all runs of its value is quicker
+	// than trying them.
 	fewPieces = 8
 )
 
-// lastPiece returns the last piece of a text: names that count up, or become more special, differ there.
-func lastPiece(text string) string { return text[max(0, len(text)-maxInside):] }
-
-// coverInside adds covers for a text that every value which is admitted has somewhere: pieces from all over it, so that
-// the rarest can be chosen.
-func (x *indexer) coverInside(slot int32, text string) {
-	if len(text) < minInside {
-		return
+// pieces returns the pieces of the literal texts of a pattern, any of which every value that it admits has: a short text
+// as a whole, a longer one cut up so that whatever tells it from others is in one of them.
+func pieces(texts []string) (all []string) {
+	for _, text := range texts {
+		if len(text) < minInside {
+			continue
+		}
+		for len(text) > maxInside {
+			all = append(all, text[:maxInside])
+			text = text[min(maxInside, len(text)-maxInside):]
+		}
+		all = append(all, text)
 	}
-	x.coverPiece(slot, lastPiece(text))
-	last := len(text) - maxInside
-	for i := range min(last, maxInner-1) {
-		at := i * last / min(last, maxInner-1)
-		x.coverPiece(slot, text[at:at+maxInside])
+	slices.Sort(all)
+	all = slices.Compact(all)
+	if n := len(all); n > maxPieces {
+		for i := range maxPieces {
+			all[i] = all[i*n/maxPieces]
+		}
+		all = all[:maxPieces]
 	}
+	return all
 }
 
-func (x *indexer) coverPiece(slot int32, piece string) {
-	x.arena = append(x.arena, x.piece(slot, piece))
-	x.found = append(x.found, cover{ids: x.arena[len(x.arena)-1:]})
-}
-
-// piece numbers the key of a piece.
-func (x *indexer) piece(slot int32, piece string) int32 {
-	for len(x.pieces) <= int(slot) {
-		x.pieces = append(x.pieces, 0)
+// wantPieces counts for each attribute the leaves that a piece leads to best, once it is known how many rules share each
+// key.
+func (x *indexer) wantPieces() {
+	x.wanted = make([]int32, len(x.lower.attrNames))
+	from := int32(0)
+	for _, end := range x.ends {
+		if c, _, ok := x.cheapest(x.found[from:end]); ok {
+			if k := &x.keys.keys[c.ids[0]]; k.kind == byInside {
+				x.wanted[k.slot]++
+			}
+		}
+		from = end
 	}
-	x.pieces[slot]++
-	return x.id(key{byInside, slot, piece})
+	x.counted = true
 }
 
-// lookUpInside tries the entries that want a text anywhere in the value.
+// lookUpInside tries the entries that want a text anywhere in the value. Each of them is tried once, however often the
+// value has the piece.
 func (s *Scratch) lookUpInside(slot int32, text string, lengths uint16) {
 	ix := &s.table.index
 	for n := minInside; n <= maxInside; n++ {
@@ -52,7 +65,26 @@ func (s *Scratch) lookUpInside(slot int32, text string, lengths uint16) {
 			continue
 		}
 		for i := 0; i+n <= len(text); i++ {
-			ix.inside.walk(text[i:i+n], slot, hashText(ix.seed, text[i:i+n]), s)
+			if sum := spread(hashText(ix.seed, text[i:i+n]), slot); !ix.inside.tags.lack(sum) {
+				s.tryPiece(text[i:i+n], slot, sum)
+			}
 		}
+	}
+}
+
+// tryPiece tries what a piece of a value leads to, unless it has led there before.
+func (s *Scratch) tryPiece(piece string, slot int32, sum uint64) {
+	h := s.table.index.inside
+	p := h.tags.probe(sum)
+	for at, ok := h.tags.next(&p); ok; at, ok = h.tags.next(&p) {
+		b := &h.buckets[at]
+		if k := &h.keys[b.key]; b.sum != uint32(sum>>24) || k.slot != slot || k.text != piece {
+			continue
+		}
+		if s.pieces[b.key] != s.now {
+			s.pieces[b.key] = s.now
+			s.tryAll(b.postings)
+		}
+		return
 	}
 }

@@ -13,6 +13,7 @@ func (t *Table) build() {
 	for _, preds := range conditions {
 		x.countRule(preds)
 	}
+	x.wantPieces()
 	t.index.slots = make([]slotIndex, len(l.attrNames))
 	for i, preds := range conditions {
 		x.rule(int32(i), preds)
@@ -63,6 +64,7 @@ func (x *indexer) layout() {
 		}
 	}
 	ix.hash, ix.paired, ix.inside = newHashIndex(hashed), newSumIndex(paired), newHashIndex(inside)
+	ix.pieces = len(inside)
 	for of, keys := range affixes {
 		at := &ix.slots[of.slot]
 		at.affixes = append(at.affixes, newRadixes(keys, of.kind == bySuffix)...)

@@ -115,14 +115,20 @@ func (g *glob) literals() (prefix, suffix string) {
 	return prefix, suffix[strings.LastIndexByte(suffix, '?')+1:]
 }
 
-// inner returns literal texts that every match has between those at its ends.
-func (g *glob) inner() []string {
-	prefix, suffix := g.literals()
-	if len(prefix)+len(suffix) >= len(g.source) {
-		return nil
+// inner returns literal texts that every match has, those at its ends left out.
+func (g *glob) inner() (texts []string) {
+	last := len(g.parts) - 1
+	for i, part := range g.parts {
+		between := strings.Split(part, "?")
+		if i == 0 {
+			between = between[1:]
+		}
+		if i == last && len(between) > 0 {
+			between = between[:len(between)-1]
+		}
+		texts = append(texts, between...)
 	}
-	between := g.source[len(prefix) : len(g.source)-len(suffix)]
-	return strings.FieldsFunc(between, func(r rune) bool { return r == '*' || r == '?' })
+	return texts
 }
 
 // pattern is a regular expression that has to match the whole value.
@@ -150,6 +156,9 @@ func newPattern(source string) (*pattern, error) {
 	}
 	prefix, _ := program.Prefix()
 	regex, err := regexp.Compile(`\A(?:` + source + `)\z`)
+	if err != nil { // a \Q without its \E takes the rest for literal text
+		regex, err = regexp.Compile(`\A(?:` + source + `\E)\z`)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the regular expression is not valid RE2: %w", err)
 	}

@@ -36,15 +36,15 @@ type lowerer struct {
 	usesSeldom bool
 	// expressions is how many there are so far.
 	expressions int32
-	// implied is what expressions imply beside the predicates that they became.
-	implied map[*test][]cesql.Conjunct
+	// implied is what expressions imply beside the predicates that they became: for the index only.
+	implied map[*test][]pred
 	// arena is where the parts of combinations are cut from: most rules have two or three.
 	arena []pred
 }
 
 func newLowerer() *lowerer {
 	l := &lowerer{
-		attrs: map[string]int32{}, paths: map[string]int32{}, implied: map[*test][]cesql.Conjunct{}, attrNames: coreSlots[:],
+		attrs: map[string]int32{}, paths: map[string]int32{}, implied: map[*test][]pred{}, attrNames: coreSlots[:],
 	}
 	for i, name := range coreSlots {
 		l.attrs[name] = int32(i)
@@ -131,18 +131,14 @@ func (l *lowerer) expression(n *node, neg bool) pred {
 	}
 	conjuncts := n.test.expr.Conjuncts()
 	parts := l.parts(len(conjuncts) + 1)
-	var rest []cesql.Conjunct
 	for _, c := range conjuncts {
-		switch {
-		case slices.Contains(c.Values, ""): // not in the index
-		case c.Op != cesql.Either && c.Op != cesql.Contains && isRequired(l.attr(c.Attribute)):
-			parts = append(parts, impliedPred(l.attr(c.Attribute), c))
+		switch q, sure, ok := l.conjunct(c); {
+		case !ok:
+		case sure:
+			parts = append(parts, q)
 		default:
-			rest = append(rest, c)
+			l.implied[n.test] = append(l.implied[n.test], q)
 		}
-	}
-	if rest != nil {
-		l.implied[n.test] = rest
 	}
 	if len(parts) == 0 {
 		return p
@@ -150,13 +146,59 @@ func (l *lowerer) expression(n *node, neg bool) pred {
 	return pred{op: opAll, group: &group{parts: append(parts, p)}}
 }
 
-// impliedPred returns the predicate that a conjunct about the attribute of a slot is.
-func impliedPred(slot int32, c cesql.Conjunct) pred {
-	o := [...]op{byValue: opEqual, byPrefix: opPrefix, bySuffix: opSuffix, byExists: opExists}[conjunctKind(c.Op)]
-	if len(c.Values) == 1 {
-		return pred{op: o, slot: slot, text: c.Values[0]}
+// conjunct returns the predicate that a conjunct is. It is sure if it asks only for attributes that every event has; ok
+// is false where the index could do nothing with it.
+func (l *lowerer) conjunct(c cesql.Conjunct) (p pred, sure, ok bool) {
+	if c.Op == cesql.Either {
+		return l.either(c.Either)
 	}
-	return pred{op: o, slot: slot, test: newTest(o, c.Values)}
+	if slices.Contains(c.Values, "") {
+		return pred{}, false, false
+	}
+	p.slot = l.attr(c.Attribute)
+	switch c.Op {
+	case cesql.Prefix:
+		p.op = opPrefix
+	case cesql.Suffix:
+		p.op = opSuffix
+	case cesql.Exists:
+		p.op = opExists
+	case cesql.Contains:
+		p.op = opGlob
+	default:
+		p.op = opEqual
+	}
+	if len(c.Values) == 1 && p.op != opGlob {
+		p.text = c.Values[0]
+	} else {
+		p.test = newTest(p.op, c.Values)
+	}
+	if p.op == opGlob { // a question mark in the text, which stands for any character here, lets through no less
+		p.test.glob = &glob{parts: []string{"", c.Values[0], ""}}
+	}
+	return p, isRequired(p.slot), true
+}
+
+// either returns the predicate of a choice: one of the alternatives holds, all of it that is known.
+func (l *lowerer) either(alternatives [][]cesql.Conjunct) (p pred, sure, ok bool) {
+	p, sure = pred{op: opAny, group: &group{}}, true
+	for _, conjuncts := range alternatives {
+		var parts []pred
+		for _, c := range conjuncts {
+			if q, s, known := l.conjunct(c); known {
+				parts, sure = append(parts, q), sure && s
+			}
+		}
+		if len(parts) == 0 {
+			return pred{}, false, false
+		}
+		if len(parts) == 1 {
+			p.group.parts = append(p.group.parts, parts[0])
+		} else {
+			p.group.parts = append(p.group.parts, pred{op: opAll, group: &group{parts: parts}})
+		}
+	}
+	return p, sure, true
 }
 
 func (l *lowerer) leaf(n *node, neg bool) pred {

@@ -31,6 +31,8 @@ type Scratch struct {
 	// present are the slots of extensions that the event fills and that the index has anything for.
 	present []int32
 	folded  []byte
+	// pieces are stamps of the pieces of values that have led to their entries, by their number in the index.
+	pieces []uint32
 	// limit is the lowest rule with stop that matched so far: no rule behind it can match any more.
 	limit    int32
 	source   int32
@@ -85,6 +87,8 @@ func (s *Scratch) adopt(t *Table) {
 		attrs: make([]slotValue, len(t.attrNames)),
 		data:  make([]dataValue, len(t.paths)),
 		seen:  make([]uint32, len(t.rules)),
+
+		pieces: make([]uint32, t.index.pieces),
 
 		expressions: make([]expressionValue, t.expressions),
 	}

@@ -164,7 +164,7 @@ func likeConjuncts(n *node) []Conjunct {
 	return all
 }
 
-// maxFixed bounds how much is known of an operand of an OR. It is always right to know less.
+// maxFixed bounds how many conjuncts are known of an operand of an OR. It is always right to know less.
 const maxFixed = 32
 
 // alternatives joins the values of an attribute that every operand of an OR fixes: type = 'a' OR type = 'b' is
@@ -197,6 +197,9 @@ func alternatives(n *node) []Conjunct {
 // commonValues returns what Equal and In say of the attributes for which each of the operands has one of these.
 func commonValues(operands [][]Conjunct) []Conjunct {
 	common := fixedValues(operands[0])
+	for i := range common {
+		common[i].Values = slices.Clone(common[i].Values) // they are the operand's own
+	}
 	for _, operand := range operands[1:] {
 		next := fixedValues(operand)
 		common = slices.DeleteFunc(common, func(c Conjunct) bool {
@@ -204,11 +207,11 @@ func commonValues(operands [][]Conjunct) []Conjunct {
 		})
 		for i := range common {
 			j := slices.IndexFunc(next, func(o Conjunct) bool { return o.Attribute == common[i].Attribute })
-			common[i].Values = append(slices.Clip(common[i].Values), next[j].Values...)
+			common[i].Values = append(common[i].Values, next[j].Values...)
 		}
 	}
 	for i, c := range common {
-		common[i] = oneOf(c.Attribute, slices.Clone(c.Values))
+		common[i] = oneOf(c.Attribute, c.Values)
 	}
 	return common
 }
