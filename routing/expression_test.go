@@ -96,3 +96,17 @@ func TestErrorOfAnExpressionCountsOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorOfAMisspeltAttributeIsCounted: the index looked rules up by the attribute that no event has, because fewer
+// shared it than the type, and so no expression was evaluated and no error counted.
+func TestErrorOfAMisspeltAttributeIsCounted(t *testing.T) {
+	rules := make([]Rule, 5)
+	for i := range rules {
+		rules[i] = Rule{When: condition(t, fmt.Sprintf(`{ cesql: "type = 'abc' AND regoin = 'eu-%d'" }`, i))}
+	}
+	table := compile(t, rules)
+	s := table.NewScratch()
+	if got := table.Match(s, AnySource, event("type=abc", "region=eu-1")); len(got) > 0 || s.Errors() != len(rules) {
+		t.Errorf("rules %v and %d errors, want none and %d", got, s.Errors(), len(rules))
+	}
+}

@@ -165,6 +165,11 @@ func (x *indexer) fanout(c cover) int {
 	return worst
 }
 
+// passedOver weighs what an expression implies of attributes that may be missing. An event without one makes the expression
+// end in an error, which is counted only if something else leads to the rule, so that this is preferred while it leads
+// to few.
+const passedOver = 8
+
 // access chooses the best cover of a predicate; ok is false where only a scan will do. exact is false for everything
 // but leaves and alternatives of leaves.
 func (x *indexer) access(p *pred) (best cover, fanout int, ok bool) {
@@ -178,7 +183,7 @@ func (x *indexer) access(p *pred) (best cover, fanout int, ok bool) {
 	case p.op == opCESQL:
 		i, c, fanout := x.choose(x.lower.implied[p.test])
 		c.exact = false
-		return c, fanout, i >= 0
+		return c, fanout * passedOver, i >= 0
 	}
 	return x.cheapest(x.next())
 }
