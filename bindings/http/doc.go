@@ -40,6 +40,12 @@
 // the bytes are not visible at that level; there every chunked HTTP/1.1 request ends its connection, so that what
 // follows it is never read as a second request (RFC 9112 §6.3).
 //
+// # Requests in files
+//
+// ReadCapture reads a request that was kept in a file by the code of the ingress: the same framing is refused, chunks and
+// gzip are undone, and the same decoder makes the events. It knows no source, so neither a source's max_body nor its
+// adapters, wrap or header_encoding.
+//
 // # Header of the sink
 //
 // Servers bound the header and say so only by refusing it, many of them above 8 KiB. A binary event whose request would

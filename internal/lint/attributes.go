@@ -9,7 +9,7 @@ import (
 
 // The violations, by name:
 //
-//	syntax           the text is not JSON, XML or an HTTP request
+//	syntax           the text is not JSON, XML or an HTTP request, or a request's body is not what its header says
 //	specversion      specversion is absent or not 1.0
 //	required         a required attribute is absent
 //	empty            an attribute is empty that must not be

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/eventrouter/router/bindings/http"
 	"github.com/eventrouter/router/envelope"
 )
 
@@ -26,8 +27,14 @@ type header struct {
 // request judges a raw HTTP request. Its lines are read one by one, because net/http would join and drop what is to be
 // reported.
 func (l *linter) request() {
-	headers, body, ok := l.headers()
+	headers, from, ok := l.headers()
 	if !ok {
+		return
+	}
+	request, err := http.ReadCapture(l.text)
+	if err != nil {
+		l.begin("", len(l.text)-len(bytes.TrimLeft(l.text, " \t\r\n")))
+		l.violation("", "syntax", "%s", err)
 		return
 	}
 	var contentType *header
@@ -43,11 +50,11 @@ func (l *linter) request() {
 	}
 	if contentType != nil {
 		if f, batch, structured := envelope.DetectStructured(contentType.value); structured {
-			l.structured(f, batch, contentType, body)
+			l.structured(f, batch, contentType, from, request.Body)
 			return
 		}
 	}
-	l.binary(headers, contentType, body)
+	l.binary(headers, contentType, request.Body)
 }
 
 // headers splits the request at its lines. body is where the body begins in the text.
@@ -76,20 +83,24 @@ func (l *linter) headers() (headers []header, body int, ok bool) {
 	return headers, offset, true
 }
 
-func (l *linter) structured(f envelope.Format, batch bool, contentType *header, body int) {
+// structured judges a body that begins at from, unless a coding of it stands there.
+func (l *linter) structured(f envelope.Format, batch bool, contentType *header, from int, body []byte) {
 	switch f {
 	case envelope.FormatJSON:
-		l.json(body, len(l.text))
+		if !bytes.HasPrefix(l.text[from:], body) {
+			l.text, l.decoded, from = body, true, 0
+		}
+		l.json(from, from+len(body))
 	case envelope.FormatNone:
 		l.begin("", contentType.offset)
 		l.violation("Content-Type", "content-type", "%s is not a format that can be read", contentType.value)
 	case envelope.FormatProtobuf, envelope.FormatXML, envelope.FormatAvro:
-		l.formatted(f, l.text[body:], batch)
+		l.formatted(f, body, batch)
 	}
 }
 
 // binary judges an event in binary mode.
-func (l *linter) binary(headers []header, contentType *header, body int) {
+func (l *linter) binary(headers []header, contentType *header, data []byte) {
 	l.begin("", len(l.text)-len(bytes.TrimLeft(l.text, " \t\r\n")))
 	e := newLoose()
 	found := false
@@ -109,7 +120,7 @@ func (l *linter) binary(headers []header, contentType *header, body int) {
 		l.at(contentType.offset, func() { l.put(e, "datacontenttype", contentType.value, envelope.KindUntyped) })
 	}
 	l.finish(e)
-	if data := l.text[body:]; len(data) > 0 {
+	if len(data) > 0 {
 		e.event.Data = data
 	}
 	if !l.broken {

@@ -80,8 +80,10 @@ type linter struct {
 	// event and offset are where the event at hand is; offset counts bytes of the text and is -1 where unknown.
 	event  string
 	offset int
-	broken bool // the event at hand has a violation
-	seen   map[[2]string]string
+	// decoded says that the text is what a request's body was decoded to, so that its lines are none of the file.
+	decoded bool
+	broken  bool // the event at hand has a violation
+	seen    map[[2]string]string
 	// breaks are the line breaks in the first bytes of the text, counted of them.
 	breaks, counted int
 }
@@ -108,7 +110,7 @@ func (l *linter) add(s Severity, place, rule, message string) {
 // line returns the line of the event at hand, 0 where it is unknown. It counts from the last place it was asked for, so
 // that a text with many findings is not counted anew for each.
 func (l *linter) line() int {
-	if l.offset < 0 || l.offset > len(l.text) {
+	if l.decoded || l.offset < 0 || l.offset > len(l.text) {
 		return 0
 	}
 	if l.offset >= l.counted {

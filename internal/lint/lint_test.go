@@ -110,6 +110,12 @@ func TestViolations(t *testing.T) {
 			[]string{"5 specversion specversion", "5 id required", "5 source required", "5 type required"},
 		},
 		{"avro", request("Content-Type: application/cloudevents+avro"), []string{"0  format"}},
+		// Codings of the body were taken for the event. What they hide has no lines.
+		{"short body", request(required, "Content-Length: 100"), []string{"1  syntax"}},
+		{"two requests", request(required, "Content-Length: 2") + request(required), []string{"1  syntax"}},
+		{"chunked", strings.TrimSuffix(request("Content-Type: application/cloudevents+json", "Transfer-Encoding: chunked"), "{}") + "2\r\n{}\r\n0\r\n\r\n", []string{
+			"0 specversion specversion", "0 id required", "0 source required", "0 type required",
+		}},
 		{"xml", `<?xml version="1.0"?><ce:event xmlns:ce="http://cloudevents.io/xmlformat/V1"><ce:id>1</ce:id></ce:event>`, []string{"0 specversion specversion"}},
 		{"xml batch", `<ce:batch xmlns:ce="http://cloudevents.io/xmlformat/V1"><x/><ce:event specversion="1.0"/></ce:batch>`, []string{"0 id required"}},
 	} {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/eventrouter/router/envelope"
 )
@@ -22,8 +23,9 @@ func Files(path string, readDir func(string) ([]fs.DirEntry, error)) []string {
 	}
 	var files []string
 	for _, e := range entries {
-		if !e.IsDir() && slices.Contains(Extensions(), filepath.Ext(e.Name())) {
-			files = append(files, filepath.Join(path, e.Name()))
+		name := e.Name()
+		if !e.IsDir() && slices.Contains(Extensions(), filepath.Ext(name)) && !strings.HasPrefix(name, ".") {
+			files = append(files, filepath.Join(path, name))
 		}
 	}
 	return files

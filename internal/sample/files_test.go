@@ -13,7 +13,7 @@ import (
 
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"b.json", "a.http", "c.ndjson", "d.jsonl", "readme.txt", "e.json/x.json"} {
+	for _, name := range []string{"b.json", "a.http", "c.ndjson", "d.jsonl", "readme.txt", "e.json/x.json", ".#b.json"} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)

@@ -3,14 +3,11 @@
 package sample
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"strings"
 
+	"github.com/eventrouter/router/bindings/http"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/envelope/format"
 )
@@ -37,13 +34,13 @@ func (e *LineError) Unwrap() error { return e.Err }
 // methods are how a raw HTTP request begins.
 var methods = []string{"POST ", "PUT ", "PATCH "}
 
-// Read reads the events of a text in any of the shapes. The events alias the text. Of a text with an event per line
+// Read reads the events of a text in any of the shapes. The events may alias the text. Of a text with an event per line
 // it returns the good ones and the errors of all others, joined.
 func Read(text []byte, o envelope.Options) ([]Event, error) {
 	trimmed := bytes.TrimSpace(text)
 	for _, m := range methods {
 		if bytes.HasPrefix(trimmed, []byte(m)) {
-			return readHTTP(bytes.TrimLeft(text, " \t\r\n"), o)
+			return readHTTP(text, o)
 		}
 	}
 	switch {
@@ -107,72 +104,24 @@ func readBatch(f envelope.Format, text []byte, o envelope.Options) ([]Event, err
 	return events, nil
 }
 
-// readHTTP reads a raw request. Lines may end in a bare line feed, and a request without Content-Length has all that
-// follows the headers as its body, because that is how people paste them.
+// readHTTP reads a raw request as an HTTP source does.
 func readHTTP(text []byte, o envelope.Options) ([]Event, error) {
-	head, body, _ := cutHead(text)
-	// The request is read without its body, whose length the headers may state wrongly after editing.
-	req, err := http.ReadRequest(bufio.NewReader(io.MultiReader(bytes.NewReader(head), strings.NewReader("\r\n\r\n"))))
+	request, err := http.ReadCapture(text)
 	if err != nil {
-		return nil, fmt.Errorf("not an HTTP request: %w", err)
-	}
-	contentType := req.Header.Get("Content-Type")
-	f, batch, structured := envelope.DetectStructured(contentType)
-	switch {
-	case structured && f == envelope.FormatNone:
-		return nil, &envelope.AttributeError{Attribute: "Content-Type", Rule: contentType + " is not a format that can be read here"}
-	case batch:
-		return readBatch(f, body, o)
-	case structured:
-		return readOne(f, body, o)
-	}
-	e := new(envelope.Event)
-	if err := readBinary(e, req.Header, o); err != nil {
 		return nil, err
 	}
-	e.DataContentType = contentType
-	if len(body) > 0 {
-		e.Data = body
-	}
-	if err := e.Validate(o); err != nil {
+	var events []Event
+	batch, err := request.Events(o, func() *envelope.Event {
+		events = append(events, Event{Event: new(envelope.Event)})
+		return events[len(events)-1].Event
+	})
+	if err != nil {
 		return nil, err
 	}
-	return []Event{{Event: e}}, nil
-}
-
-// cutHead splits a request after its header lines.
-func cutHead(text []byte) (head, body []byte, found bool) {
-	for _, blank := range []string{"\r\n\r\n", "\n\n"} {
-		if head, body, found = bytes.Cut(text, []byte(blank)); found {
-			return head, body, true
+	if batch {
+		for i := range events {
+			events[i].Where = fmt.Sprintf("[%d]", i)
 		}
 	}
-	return bytes.TrimRight(text, "\r\n"), nil, false
-}
-
-func readBinary(e *envelope.Event, header http.Header, o envelope.Options) error {
-	var r envelope.AttributeReader
-	r.Begin(e, o)
-	found := false
-	for name, values := range header {
-		attribute, ok := strings.CutPrefix(strings.ToLower(name), "ce-")
-		if !ok {
-			continue
-		}
-		found = true
-		if len(values) > 1 {
-			return &envelope.AttributeError{Attribute: name, Rule: "appears more than once"}
-		}
-		value, err := envelope.DecodeHeaderValue(values[0], envelope.HeaderStrict)
-		if err != nil {
-			return &envelope.AttributeError{Attribute: name, Rule: err.Error()}
-		}
-		if err := r.Attribute(attribute, value); err != nil {
-			return err
-		}
-	}
-	if !found {
-		return fmt.Errorf("%w: no ce- header, and the Content-Type is not application/cloudevents", envelope.ErrNotCloudEvent)
-	}
-	return r.Finish()
+	return events, nil
 }

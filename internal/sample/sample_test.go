@@ -19,6 +19,7 @@ func TestReadShapes(t *testing.T) {
 		"lines":      {one + "\n\n" + two + "\n", ":11 /s :32 /s"},
 		"binary":     {binary, "1 /a%20b"},
 		"crlf":       {strings.ReplaceAll(binary, "\n", "\r\n"), "1 /a%20b"},
+		"chunked":    {strings.Replace(binary, "\n\nhello", "\nTransfer-Encoding: chunked\n\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", 1), "1 /a%20b"},
 		"structured": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/cloudevents+json\r\n\r\n" + one, "1 /s"},
 	}
 	for name, tt := range tests {
@@ -30,6 +31,9 @@ func TestReadShapes(t *testing.T) {
 			var got []string
 			for _, e := range events {
 				got = append(got, e.Where+e.Event.ID+" "+e.Event.Source)
+				if ct := e.Event.DataContentType; ct == "text/plain" && string(e.Event.Data) != "hello" {
+					t.Errorf("got data %q", e.Event.Data)
+				}
 			}
 			if s := strings.Join(got, " "); s != tt.want {
 				t.Errorf("got %q, want %q", s, tt.want)
@@ -46,6 +50,7 @@ func TestReadErrorsNameTheFault(t *testing.T) {
 		"second line":  {good + "\n{\"specversion\":\"1.0\"}\n", "line 2"},
 		"twice":        {"POST / HTTP/1.1\nHost: x\nce-id: 1\nce-id: 2\n\n", "more than once"},
 		"no event":     {"POST / HTTP/1.1\nHost: x\n\nhello", "no ce- header"},
+		"short":        {"POST / HTTP/1.1\nHost: x\nce-id: 1\nContent-Length: 100\n\nabc", "it says 100 bytes, and the body has 3"},
 		"not a format": {"POST / HTTP/1.1\nHost: x\nContent-Type: application/cloudevents+foo\n\n{}", "Content-Type"},
 	}
 	for name, tt := range tests {
