@@ -1,9 +1,12 @@
 package routing
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/routing/cesql"
 )
 
 // Outcome says what became of a rule for one event.
@@ -55,6 +58,9 @@ type Finding struct {
 	Value   string
 	Present bool
 	Holds   bool
+	// Negated is true where a not stands above the predicate or in it: a value that only looks like one that it names is
+	// no mistake then.
+	Negated bool
 	// Note adds what the rest does not say, such as the error of a CESQL expression.
 	Note string
 }
@@ -80,7 +86,7 @@ func (t *Table) explain(source int, e *envelope.Event, all bool) []Verdict {
 			v.Failure = failure(r.When.root, e)
 			v.Holds = v.Failure == nil
 			if all {
-				v.Findings = findings(nil, r.When.root, e)
+				v.Findings = findings(nil, r.When.root, e, false)
 			}
 		}
 		switch {
@@ -151,7 +157,7 @@ func failureOfNot(n *node, e *envelope.Event) *Finding {
 
 // finding describes one node by itself.
 func finding(n *node, e *envelope.Event) Finding {
-	f := Finding{Pos: n.pos, Path: n.path, Predicate: predicateText(n), Holds: n.holds(e)}
+	f := Finding{Pos: n.pos, Path: n.path, Predicate: predicateText(n), Holds: n.holds(e), Negated: negates(n)}
 	if n.op == opCESQL {
 		f.Note = cesqlNote(n, e)
 	}
@@ -173,6 +179,11 @@ func finding(n *node, e *envelope.Event) Finding {
 	return f
 }
 
+// negates reports whether a not is part of the predicate. That of exists is none: nothing near a value is absent.
+func negates(n *node) bool {
+	return n.op == opNot && n.kids[0].op != opExists || slices.ContainsFunc(n.kids, negates)
+}
+
 func kindName(k envelope.PathKind) string {
 	switch k {
 	case envelope.PathNull:
@@ -189,22 +200,32 @@ func kindName(k envelope.PathKind) string {
 // cesqlNote tells why an expression does not let the event pass.
 func cesqlNote(n *node, e *envelope.Event) string {
 	v, err := n.test.expr.Eval(e)
-	if err != nil {
-		return err.Error()
+	if err == nil {
+		return fmt.Sprintf("the result is %v", v)
 	}
-	return fmt.Sprintf("the result is %v", v)
+	note := err.Error()
+	if failed, ok := errors.AsType[*cesql.Error](err); ok && failed.Kind == cesql.MissingAttributeError {
+		all := n.test.expr.Attributes()
+		i := slices.IndexFunc(all, func(a cesql.Attribute) bool { return a.Offset == failed.Offset })
+		if i >= 0 && all[i].Text != "" && !isCore(all[i].Name) {
+			note += "; write '" + all[i].Text + "' if the text is meant"
+		}
+	}
+	return note
 }
 
 // findings appends every predicate below n in the order of the file. A negation is a predicate of its own, followed
 // by what it negates where that is a whole condition.
-func findings(dst []Finding, n *node, e *envelope.Event) []Finding {
+func findings(dst []Finding, n *node, e *envelope.Event, negated bool) []Finding {
 	combines := n.attr == "" && (n.op == opAll || n.op == opAny || n.op == opNot)
 	if !combines || n.op == opNot {
-		dst = append(dst, finding(n, e))
+		f := finding(n, e)
+		f.Negated = f.Negated || negated
+		dst = append(dst, f)
 	}
 	if combines {
 		for _, k := range n.kids {
-			dst = findings(dst, k, e)
+			dst = findings(dst, k, e, negated || n.op == opNot)
 		}
 	}
 	return dst

@@ -25,7 +25,7 @@ func TestExplainFirstFailure(t *testing.T) {
 		},
 		{
 			`{ type: { not: { prefix: t } } }`, nil,
-			Finding{Path: "when.type.not", Pos: Pos{"r.yaml", 1, 11}, Predicate: "type: {not: {prefix: t}}", Attribute: "type", Value: "t", Present: true},
+			Finding{Path: "when.type.not", Pos: Pos{"r.yaml", 1, 11}, Predicate: "type: {not: {prefix: t}}", Attribute: "type", Value: "t", Present: true, Negated: true},
 		},
 		{
 			`{ subject: { exists: true } }`, nil,
@@ -41,11 +41,11 @@ func TestExplainFirstFailure(t *testing.T) {
 		},
 		{
 			`{ not: { type: t } }`, nil,
-			Finding{Path: "when.not", Pos: Pos{"r.yaml", 1, 3}, Predicate: "not: {type: t}", Attribute: "type", Value: "t", Present: true},
+			Finding{Path: "when.not", Pos: Pos{"r.yaml", 1, 3}, Predicate: "not: {type: t}", Attribute: "type", Value: "t", Present: true, Negated: true},
 		},
 		{
 			`{ not: { type: t, source: /s } }`, nil,
-			Finding{Path: "when.not", Pos: Pos{"r.yaml", 1, 3}, Predicate: "not: {source: /s, type: t}", Note: "the condition below not holds"},
+			Finding{Path: "when.not", Pos: Pos{"r.yaml", 1, 3}, Predicate: "not: {source: /s, type: t}", Note: "the condition below not holds", Negated: true},
 		},
 		{
 			`{ data: { order.total: { gt: 100 } } }`,

@@ -46,8 +46,32 @@ func (p *parser) filter(v Value, depth int) *node {
 	case "sql":
 		return p.cesql(f.Value)
 	}
-	return p.failKey(f, "%s is not a filter dialect; there are %s%s",
-		quote(Clip(f.Key)), strings.Join(dialects(), ", "), didYouMean(f.Key, dialects()))
+	hint := didYouMean(f.Key, dialects())
+	if likely := foreignDialect(f.Key); likely != "" {
+		hint = "; did you mean " + likely + "?"
+	}
+	return p.failKey(f, "%s is not a filter dialect; there are %s%s", quote(Clip(f.Key)), strings.Join(dialects(), ", "), hint)
+}
+
+// foreignDialect translates what the filters are called elsewhere.
+func foreignDialect(word string) string {
+	switch strings.ToLower(word) {
+	case "cesql", "cloudeventssql", "expression", "query":
+		return "sql"
+	case "and", "allof":
+		return keyAll
+	case "or", "anyof", "oneof":
+		return keyAny
+	case "none", "nor", "noneof":
+		return "not: { any: [ … ] }"
+	case "eq", "equals", "equal", "is":
+		return "exact"
+	case "startswith":
+		return "prefix"
+	case "endswith":
+		return "suffix"
+	}
+	return ""
 }
 
 func describeFields(v Value) string {
@@ -77,10 +101,32 @@ func (p *parser) filterAttributes(f Field, o op) *node {
 			continue
 		}
 		s := subject{name: a.Key}
+		p.filterLookalike(a, o)
+		if o == opEqual {
+			p.oddNumber(a.Value, s)
+		}
 		text, _ := p.text(a.Value, s, "the "+f.Key+" filter")
 		n.kids = append(n.kids, s.node(o, Value{Pos: a.Pos, Path: a.Value.Path}, newTest(o, []string{text})))
 	}
 	return single(n)
+}
+
+// filterLookalike warns of patterns, which the dialects of texts do not have.
+func (p *parser) filterLookalike(a Field, o op) {
+	word := map[op]string{opPrefix: "prefix", opSuffix: "suffix"}[o]
+	if len(a.Value.Scalar) > maxPattern {
+		return
+	}
+	matcher, meant := Lookalike(word, a.Value.Scalar, false)
+	switch matcher {
+	case "prefix", "suffix":
+		p.warn(a.Value, "%s: a filter compares texts as they stand, wildcards and all; write %s: { %s: %s }", quote(Clip(a.Value.Scalar)),
+			matcher, a.Key, Clip(scalarText(meant)))
+	case "":
+	default:
+		p.warn(a.Value, "%s: a filter compares texts as they stand, wildcards and all; a sql filter has LIKE, where %% is any run of "+
+			"characters", quote(Clip(a.Value.Scalar)))
+	}
 }
 
 func (p *parser) filterList(f Field, o op, depth int) *node {

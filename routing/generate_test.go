@@ -11,7 +11,11 @@ import (
 type chooser interface{ IntN(n int) int }
 
 // generator makes random rules and events over alphabets so small that they often meet.
-type generator struct{ chooser }
+type generator struct {
+	chooser
+	// dense makes it ask for patterns of few attributes, so that they share a way through the index.
+	dense bool
+}
 
 func (g generator) pick(items ...string) string { return items[g.IntN(len(items))] }
 
@@ -44,6 +48,9 @@ func (g generator) scalar() string {
 }
 
 func (g generator) attribute() string {
+	if g.dense {
+		return g.pick("type", "source")
+	}
 	return g.pick("type", "source", "subject", "id", "exta", "extb", "time")
 }
 
@@ -73,7 +80,7 @@ func (g generator) glob() string {
 }
 
 func (g generator) matcher(depth int) string {
-	if depth > 2 || g.IntN(3) == 0 {
+	if depth > 2 || !g.dense && g.IntN(3) == 0 {
 		if g.IntN(4) == 0 {
 			return g.list(10, g.scalar)
 		}
@@ -94,6 +101,9 @@ func (g generator) matcher(depth int) string {
 	fields := map[string]string{}
 	for range 1 + g.IntN(2) {
 		word := matcherWords()[g.IntN(len(matcherWords()))]
+		if g.dense {
+			word = g.pick("glob", "regex")
+		}
 		fields[word] = words[word]()
 	}
 	return flow(fields)

@@ -27,13 +27,17 @@ func TestMatchEqualsReference(t *testing.T) {
 		from = uint64(time.Now().UnixNano())
 	}
 	t.Logf("repeat with -routing.seed=%d", from)
-	g := generator{rand.New(rand.NewPCG(from, 1))}
+	g := generator{chooser: rand.New(rand.NewPCG(from, 1))}
 	s, matched := new(Scratch), 0
+	var withPairs, withPieces int
 	for done := 0; done < pairs && !t.Failed(); {
+		g.dense = g.IntN(4) == 0
 		rules, whens := g.rules(1+g.IntN(60), func(text string) (*Condition, Value) {
 			return condition(t, text), parseYAML(t, text)
 		})
 		table := compileAnyway(t, rules)
+		withPairs += min(1, len(table.index.pairs))
+		withPieces += min(1, table.index.pieces)
 		for range 100 {
 			matched += compareOnce(t, g, table, whens, s)
 			done += len(rules)
@@ -42,7 +46,10 @@ func TestMatchEqualsReference(t *testing.T) {
 	if matched < pairs/100 {
 		t.Errorf("only %d of %d pairs matched: the comparison says little", matched, pairs)
 	}
-	t.Logf("%d matches", matched)
+	if min(withPairs, withPieces) < pairs/300_000 {
+		t.Errorf("only %d tables with pairs and %d with pieces: the comparison says little of these", withPairs, withPieces)
+	}
+	t.Logf("%d matches; %d tables with pairs, %d with pieces", matched, withPairs, withPieces)
 }
 
 // compileAnyway compiles rules that may contradict themselves, as random rules do.
@@ -133,7 +140,7 @@ func (c rapidChooser) IntN(n int) int { return rapid.IntRange(0, n-1).Draw(c.t, 
 func TestMatchEqualsReferenceShrinking(t *testing.T) {
 	s := new(Scratch)
 	rapid.Check(t, func(rt *rapid.T) {
-		g := generator{rapidChooser{rt}}
+		g := generator{chooser: rapidChooser{rt}}
 		rules, whens := g.rules(1+g.IntN(4), func(text string) (*Condition, Value) {
 			return condition(t, text), parseYAML(t, text)
 		})
@@ -146,7 +153,7 @@ func TestMatchEqualsReferenceShrinking(t *testing.T) {
 
 // TestRulesAreIndependent holds that adding a rule never changes whether another one matches.
 func TestRulesAreIndependent(t *testing.T) {
-	g := generator{rand.New(rand.NewPCG(7, 7))}
+	g := generator{chooser: rand.New(rand.NewPCG(7, 7))}
 	rounds := 300
 	if testing.Short() {
 		rounds = 30

@@ -42,10 +42,14 @@ func (p *parser) matcher(v Value, s subject) *node {
 	}
 	switch v.Kind {
 	case Scalar:
+		p.lookalike(v, s, "")
 		return p.equal(v, []Value{v}, s)
 	case List:
 		if len(v.Items) == 0 {
 			return p.fail(v, "the list of values for %s is empty; nothing could match it", s.name)
+		}
+		for _, item := range v.Items {
+			p.lookalike(item, s, "")
 		}
 		return p.equal(v, v.Items, s)
 	case Null:
@@ -79,6 +83,7 @@ func (p *parser) equal(at Value, items []Value, s subject) *node {
 		if !ok {
 			continue
 		}
+		p.oddNumber(item, s)
 		values = append(values, text)
 		if d, numeric := parseDecimal(text); numeric && s.data != nil && !item.Quoted {
 			numerals = append(numerals, d)
@@ -170,6 +175,7 @@ func (p *parser) affix(f Field, s subject, o op) *node {
 	var values []string
 	for _, item := range items {
 		if text, ok := p.text(item, s, "the "+f.Key); ok {
+			p.lookalike(item, s, f.Key)
 			values = append(values, text)
 		}
 	}
@@ -180,6 +186,7 @@ func (p *parser) glob(f Field, s subject) *node {
 	text, ok := p.pattern(f.Value, s, "the glob")
 	t := newTest(opGlob, []string{text})
 	if ok {
+		p.lookalike(f.Value, s, f.Key)
 		t.glob = newGlob(text)
 	}
 	return s.node(opGlob, Value{Pos: f.Pos, Path: f.Value.Path}, t)
@@ -202,9 +209,9 @@ func (p *parser) exists(f Field, s subject) *node {
 	n := s.node(opExists, at, newTest(opExists, nil))
 	if f.Value.Kind == Scalar && !f.Value.Quoted {
 		switch f.Value.Scalar {
-		case "true":
+		case "true", "True", "TRUE":
 			return n
-		case "false":
+		case "false", "False", "FALSE":
 			not := s.node(opNot, at, nil)
 			not.kids = []*node{n}
 			return not
@@ -245,19 +252,43 @@ func (p *parser) anyOf(f Field, s subject) *node {
 }
 
 func (p *parser) unknownWord(f Field, s subject) *node {
-	if hint := foreignWord(f.Key, s.name); hint != "" {
-		return p.failKey(f, "%s is not a matcher; write %s", quote(Clip(f.Key)), hint)
+	member := ""
+	if s.data != nil {
+		member = "; for a member of " + s.name + " write " + memberPath(s.name, f) + ": …"
 	}
-	return p.failKey(f, "%s is not a matcher; there are %s%s", quote(Clip(f.Key)),
-		strings.Join(matcherWords(), ", "), didYouMean(f.Key, matcherWords()))
+	if hint := foreignWord(f.Key, s.name); hint != "" {
+		return p.failKey(f, "%s is not a matcher; write %s%s", quote(Clip(f.Key)), hint, member)
+	}
+	return p.failKey(f, "%s is not a matcher; there are %s%s%s", quote(Clip(f.Key)),
+		strings.Join(matcherWords(), ", "), didYouMean(f.Key, matcherWords()), member)
 }
+
+// memberPath returns the path of a member that was written as a map below another one, as YAML or JSON would have it.
+func memberPath(path string, f Field) string {
+	for depth := 0; ; depth++ {
+		switch {
+		case f.Key != "" && strings.Trim(f.Key, "0123456789") == "":
+			path += "[" + f.Key + "]"
+		case validPathName(f.Key):
+			path += "." + f.Key
+		default:
+			path += "." + quote(f.Key)
+		}
+		if f.Value.Kind != Map || len(f.Value.Fields) != 1 || isMatcherWord(f.Value.Fields[0].Key) || depth == maxDepth {
+			return Clip(path)
+		}
+		f = f.Value.Fields[0]
+	}
+}
+
+func validPathName(name string) bool { return name != "" && !strings.ContainsAny(name, ".[]\" \\") }
 
 // foreignWord translates words that other routers and filter languages use.
 func foreignWord(word, attr string) string {
 	switch strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(word)) {
-	case "eq", "equal", "equals", "exact", "is", "value":
+	case "eq", "equal", "equals", "exact", "is", "value", "=", "==":
 		return attr + ": VALUE"
-	case "ne", "neq", "anythingbut", "notequals":
+	case "ne", "neq", "anythingbut", "notequals", "!=", "<>":
 		return "not: VALUE"
 	case "startswith", "beginswith", "hasprefix":
 		return "prefix: TEXT"
@@ -265,7 +296,7 @@ func foreignWord(word, attr string) string {
 		return "suffix: TEXT"
 	case "contains", "like", "wildcard", "shellstyle":
 		return "glob: \"*TEXT*\""
-	case "matches", "match", "pattern", "regexp", "re":
+	case "matches", "match", "pattern", "regexp", "re", "=~":
 		return "regex: EXPRESSION"
 	case "ignorecase", "equalsignorecase", "iequals":
 		return "equals_ignore_case: TEXT"
@@ -275,7 +306,17 @@ func foreignWord(word, attr string) string {
 		return "not: [ … ]"
 	case "all", "allof", "and":
 		return "the matchers side by side; several keys are ANDed"
-	case "numeric", "greaterthan", "lessthan", "min", "max", "range":
+	case ">", "greaterthan", "morethan", "above", "over":
+		return "gt: NUMBER"
+	case ">=", "ge", "greaterthanorequal", "greaterorequal", "atleast", "min":
+		return "gte: NUMBER"
+	case "<", "lessthan", "below", "under":
+		return "lt: NUMBER"
+	case "<=", "le", "lessthanorequal", "lessorequal", "atmost", "max":
+		return "lte: NUMBER"
+	case "between", "range":
+		return "gte: LOWEST and lte: HIGHEST"
+	case "numeric":
 		return "gt, gte, lt or lte"
 	case "present", "absent", "missing":
 		return "exists: true or exists: false"

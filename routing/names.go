@@ -14,6 +14,9 @@ type Mention struct {
 	Meant bool
 	// Doubted is true where ParseWhen warned of the name.
 	Doubted bool
+	// Bare is the name as a CESQL expression has it where it only ever compares something with it, empty elsewhere: it
+	// may be a text without its quotes.
+	Bare string
 }
 
 // Mentions returns the attributes that the condition names, in the order written.

@@ -39,7 +39,7 @@ func TestConditionString(t *testing.T) {
 
 // TestStringReadsBack holds that a printed condition is a condition again, prints the same, and means the same.
 func TestStringReadsBack(t *testing.T) {
-	g := generator{rand.New(rand.NewPCG(5, 5))}
+	g := generator{chooser: rand.New(rand.NewPCG(5, 5))}
 	for range 2000 {
 		text := g.when(0)
 		c := condition(t, text)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/routing/cesql"
 )
 
 // The limits of the review: it looks for likely mistakes and may overlook some in huge files, but never takes long.
@@ -68,6 +69,7 @@ func (r *reviewer) condition() {
 		return
 	}
 	r.expressions(root)
+	r.implied()
 	switch r.judge(root, false) {
 	case always:
 		r.warn(root.pos, root.path, "route %s: the condition holds for every event; leave when out if that is meant",
@@ -186,13 +188,63 @@ func judgeLeaf(n *node) certainty {
 // expressions warns of CESQL that is valid and yet cannot be true, or fails whenever it is reached.
 func (r *reviewer) expressions(n *node) {
 	if n.op == opCESQL {
-		if err := n.test.expr.Check(); err != nil {
-			r.warn(n.pos, n.path, "route %s: CESQL: %v", r.rule.Name, err)
+		if useless, ok := n.test.expr.Check().(interface{ Unwrap() []error }); ok {
+			for _, err := range useless.Unwrap() {
+				r.warn(n.pos, n.path, "route %s: CESQL: %v", r.rule.Name, err)
+			}
 		}
 	}
 	for _, k := range n.kids {
 		r.expressions(k)
 	}
+}
+
+// implied warns of CESQL that contradicts itself or the rest of the condition.
+func (r *reviewer) implied() {
+	if !slices.ContainsFunc(r.parts, func(p literal) bool { return p.node.op == opCESQL && !p.neg }) {
+		return
+	}
+	var all []literal
+	for _, p := range r.parts[:min(len(r.parts), maxSiblings)] {
+		if p.leaf() {
+			all = append(all, p)
+		}
+	}
+	for _, p := range r.parts[:min(len(r.parts), maxSiblings)] {
+		if p.node.op != opCESQL || p.neg {
+			continue
+		}
+		conjuncts := p.node.test.expr.Conjuncts()
+		for _, c := range conjuncts[:min(len(conjuncts), maxSiblings)] {
+			b, ok := impliedLiteral(p.node, c)
+			if !ok {
+				continue
+			}
+			for _, a := range all {
+				if a.sameSubject(b) && excludes(a, b) {
+					r.warn(p.node.pos, p.node.path, "route %s: CESQL: %s and %s contradict each other; no event can satisfy both",
+						r.rule.Name, a.text(), b.text())
+					return
+				}
+			}
+			all = append(all, b)
+		}
+	}
+}
+
+// impliedLiteral returns what an expression implies of an attribute as a matcher would say it.
+func impliedLiteral(n *node, c cesql.Conjunct) (l literal, ok bool) {
+	o := opEqual
+	switch c.Op {
+	case cesql.Equal, cesql.In:
+	case cesql.Prefix:
+		o = opPrefix
+	case cesql.Suffix:
+		o = opSuffix
+	default:
+		return l, false
+	}
+	return literal{node: &node{op: o, pos: n.pos, path: n.path, attr: c.Attribute, test: newTest(o, c.Values)}}, true
 }
 
 // shadow warns if an earlier rule stops the list for every event of this one, and remembers this one if it stops.

@@ -186,7 +186,7 @@ func FuzzFold(f *testing.F) {
 
 // TestRadix compares a walk with trying every key.
 func TestRadix(t *testing.T) {
-	g := generator{rand.New(rand.NewPCG(11, 1))}
+	g := generator{chooser: rand.New(rand.NewPCG(11, 1))}
 	for _, suffix := range []bool{false, true} {
 		for range 300 {
 			set := map[string]bool{}

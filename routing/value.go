@@ -3,7 +3,7 @@ package routing
 import (
 	"fmt"
 	"strconv"
-	"strings"
+	"unicode/utf8"
 )
 
 // Pos is a place in a configuration file. Line and Column count from 1; a zero Line means that the place is unknown.
@@ -69,15 +69,15 @@ type Problem struct {
 // maxMessage is how many bytes a message has at most, apart from its own words: a name or a value in it may have 10⁶.
 const maxMessage = 1500
 
-// Problemf returns a problem at a place. Where its message grows out of bounds the arguments are shortened, so that what
-// is wrong and how to mend it stay in it.
+// Problemf returns a problem at a place. Where its message grows out of bounds the arguments are shortened in their middle:
+// an argument may be a message itself, which begins with what it is about and ends with the reason.
 func Problemf(pos Pos, path, format string, args ...any) Problem {
 	message := fmt.Sprintf(format, args...)
 	if len(message) > maxMessage {
 		shortened := make([]any, len(args))
 		for i, arg := range args {
 			if shortened[i] = arg; len(fmt.Sprint(arg)) > maxMessage/len(args) {
-				shortened[i] = clipTo(fmt.Sprint(arg), maxMessage/len(args))
+				shortened[i] = ClipMiddle(fmt.Sprint(arg), maxMessage/len(args))
 			}
 		}
 		message = fmt.Sprintf(format, shortened...)
@@ -92,17 +92,44 @@ func Warningf(pos Pos, path, format string, args ...any) Problem {
 	return p
 }
 
-// Clip shortens a text for a message. What it leaves out shows as an ellipsis.
+// Clip shortens a text for a message to its beginning. What it leaves out shows as an ellipsis.
 func Clip(s string) string {
-	return clipTo(s, 60)
-}
-
-// clipTo shortens a text to so many bytes and an ellipsis.
-func clipTo(s string, most int) string {
+	const most = 60
 	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return head(s, most) + "…"
+}
+
+// ClipMiddle shortens a text to its beginning and its end, of so many bytes together. What it leaves out between them
+// shows as an ellipsis.
+func ClipMiddle(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return head(s, most-most/2) + "…" + tail(s, most/2)
+}
+
+// head returns the first n bytes of s without a character that they cut. Bytes that are no UTF-8 stay: what is shown is
+// a part of s, by which it can be found again.
+func head(s string, n int) string {
+	for cut := n; cut > max(0, n-utf8.UTFMax); cut-- {
+		if utf8.RuneStart(s[cut]) {
+			return s[:cut]
+		}
+	}
+	return s[:n]
+}
+
+// tail returns the last n bytes of s without a character that they cut.
+func tail(s string, n int) string {
+	from := len(s) - n
+	for cut := from; cut < min(len(s), from+utf8.UTFMax); cut++ {
+		if utf8.RuneStart(s[cut]) {
+			return s[cut:]
+		}
+	}
+	return s[from:]
 }
 
 // Error returns the place, the path and the message.

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/eventrouter/router/envelope"
@@ -120,6 +121,10 @@ func (p *parser) whenKey(f Field, depth int) *node {
 	case keyAny:
 		return p.whenList(f, opAny, depth)
 	case keyNot:
+		if f.Value.Kind == List {
+			return p.fail(f.Value, "not takes one condition, such as not: { type: a }; so that none of several holds, write "+
+				"not: { any: [ … ] }")
+		}
 		return p.negate(f, p.when(f.Value, depth+1))
 	case keyCESQL:
 		return p.cesql(f.Value)
@@ -130,10 +135,52 @@ func (p *parser) whenKey(f Field, depth int) *node {
 	case keyAttributes:
 		return p.section(f, p.meantField, "attributes to matchers, such as attributes: { any: x }")
 	}
-	if isMatcherWord(f.Key) {
+	if instead := foreignCombination(f); instead != "" {
+		return p.failKey(f, "%s is no key of a condition; write %s", f.Key, instead)
+	}
+	switch {
+	case isMatcherWord(f.Key):
 		p.matcherAsName(f)
+	case holdsExpression(f):
+		p.doubt(f, keyCESQL)
 	}
 	return p.attributeField(f, reservedKeys()...)
+}
+
+// foreignCombination returns what to write for a combination of conditions that is called something else elsewhere. An
+// attribute of that name has no conditions behind it.
+func foreignCombination(f Field) string {
+	conditions := func(v Value) bool {
+		return v.Kind == Map && len(v.Fields) > 0 && !slices.ContainsFunc(v.Fields, func(f Field) bool { return isMatcherWord(f.Key) })
+	}
+	if !conditions(f.Value) && !slices.ContainsFunc(f.Value.Items, conditions) {
+		return ""
+	}
+	switch strings.ToLower(f.Key) {
+	case "and", "allof", "every", "both", "must":
+		return keyAll + ": [ … ]"
+	case "or", "anyof", "oneof", "some", "either", "should":
+		return keyAny + ": [ … ]"
+	case "none", "nor", "noneof", "neither", "mustnot":
+		return keyNot + ": { " + keyAny + ": [ … ] }"
+	}
+	return ""
+}
+
+// holdsExpression reports whether what stands behind an attribute's name is likely a CESQL expression.
+func holdsExpression(f Field) bool {
+	switch f.Key {
+	case "sql", "expression", "expr", "condition", "query":
+	default:
+		return false
+	}
+	expr, err := cesql.Parse(f.Value.Scalar)
+	return f.Value.Kind == Scalar && err == nil && expr.Type() == cesql.Boolean && strings.ContainsAny(f.Value.Scalar, " =<>")
+}
+
+// doubt warns of an attribute's name that is likely a slip of a key.
+func (p *parser) doubt(f Field, likely string) {
+	p.warn(Value{Pos: f.Pos, Path: f.Value.Path}, "%s", DoubtfulName(f.Key, likely, "write attributes: { "+f.Key+": … }"))
 }
 
 func (p *parser) negate(f Field, n *node) *node {
@@ -188,6 +235,9 @@ func (p *parser) dataField(f Field) *node {
 	if bare, ok := withoutRoot(f.Key); ok {
 		p.warn(Value{Pos: f.Pos, Path: f.Value.Path}, "%s asks for a member that is called $; a path begins at the payload "+
 			"itself: drop the $ and write %s", quote(Clip(f.Key)), bare)
+	} else if bare, ok := strings.CutPrefix(f.Key, keyData+"."); ok && err == nil {
+		p.warn(Value{Pos: f.Pos, Path: f.Value.Path}, "%s asks for a member that is called data; a path begins at the payload "+
+			"itself: write %s, or '\"data\".%s' if there is such a member", Clip(f.Key), Clip(bare), Clip(bare))
 	}
 	if err != nil {
 		return p.failKey(f, "the JSON path %s is not valid: %v", quote(Clip(f.Key)), err)
@@ -204,12 +254,26 @@ func (p *parser) attributeName(f Field) {
 	case name == keyData:
 		p.failKey(f, "data is the payload and no attribute; write data: { PATH: … } as a key of when")
 	case validName(name):
+	case pathOf(name) != "":
+		p.failKey(f, "%s is not an attribute name; for a value of the payload write data: { %s: … }", quote(Clip(name)), pathOf(name))
 	case validName(strings.ToLower(name)):
 		p.failKey(f, "attribute names are lower case: write %s, not %s", strings.ToLower(name), name)
 	default:
 		p.failKey(f, "%s is not an attribute name: names have only the letters a to z and digits%s",
 			quote(Clip(name)), didYouMean(name, append(reservedKeys(), coreAttributes()...)))
 	}
+}
+
+// pathOf returns the path that an attribute's name likely is, empty if it is none.
+func pathOf(name string) string {
+	path := name
+	for _, root := range []string{"$.", keyData + "."} {
+		path = strings.TrimPrefix(path, root)
+	}
+	if _, err := envelope.ParsePath(path); err != nil || !strings.ContainsAny(name, ".[") {
+		return ""
+	}
+	return Clip(path)
 }
 
 func validName(name string) bool {
@@ -237,7 +301,7 @@ func (p *parser) mention(f Field, alike ...string) {
 	m := Mention{Name: f.Key, Pos: f.Pos, Path: f.Value.Path, Meant: p.meant}
 	if likely := SuggestCore(f.Key, alike...); likely != "" && !p.meant && validName(f.Key) && !isMatcherWord(f.Key) {
 		m.Doubted = true
-		p.warn(Value{Pos: f.Pos, Path: f.Value.Path}, "%s", DoubtfulName(f.Key, likely, "write attributes: { "+f.Key+": … }"))
+		p.doubt(f, likely)
 	}
 	p.mentions = append(p.mentions, m)
 }
@@ -269,6 +333,7 @@ func (p *parser) cesql(v Value) *node {
 	}
 	for _, a := range expr.Attributes() {
 		p.mention(Field{Key: a.Name, Pos: v.Pos, Value: v})
+		p.mentions[len(p.mentions)-1].Bare = a.Text
 	}
 	t := newTest(opCESQL, []string{v.Scalar})
 	t.expr = expr

@@ -134,7 +134,7 @@ func connectionErrors(brokers []string, s *SASL) []error {
 		host, port, err := net.SplitHostPort(b)
 		if n, perr := strconv.Atoi(port); err != nil || perr != nil || host == "" || n < 1 || n > 65535 ||
 			strings.ContainsAny(b, "/@ ") {
-			errs = append(errs, bindings.Invalid(fmt.Sprintf("brokers[%d]", i), "an address such as kafka-1:9092 is expected"))
+			errs = append(errs, bindings.Invalid(fmt.Sprintf("brokers[%d]", i), "%s is not an address such as kafka-1:9092", shown(b)))
 		}
 	}
 	if s == nil {
@@ -151,6 +151,14 @@ func connectionErrors(brokers []string, s *SASL) []error {
 		errs = append(errs, bindings.Invalid("sasl.password", "a password is required"))
 	}
 	return errs
+}
+
+// shown quotes an address without what may be a user name and a password.
+func shown(address string) string {
+	if at := strings.LastIndexByte(address, '@'); at >= 0 {
+		address = "…" + address[at:]
+	}
+	return strconv.Quote(address)
 }
 
 // oneOf accepts the empty value, which stands for the default, and the given ones.

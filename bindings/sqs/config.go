@@ -102,7 +102,7 @@ func (c SinkConfig) Validate() error {
 	case "":
 	case dedupID, dedupContent, dedupNone:
 		if ref.name != "" && !ref.fifo() {
-			errs = append(errs, bindings.Invalid("dedup", "only FIFO queues remove duplicates, and %s is none", ref.name))
+			errs = append(errs, bindings.Invalid("dedup", "only FIFO queues remove duplicates, and %q is none", ref.name))
 		}
 	default:
 		errs = append(errs, bindings.Invalid("dedup", "%q is none of id, content, none", c.Dedup))

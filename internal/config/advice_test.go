@@ -70,7 +70,7 @@ func TestCopiesThatContradictThemselves(t *testing.T) {
 		{"to: out, sample: 2, attribute_types: { sampledrate: Integer }, set: { sampledrate: 3 }", ""},
 		{"to: out, sample: 2, set: { sampledrate: 0 }", "set.sampledrate: sample multiplies sampledrate, which has to be an Integer above 0"},
 		{"to: out, set: { n: five }, attribute_types: { n: Integer }", "c.yaml:6:31: routes[0].set.n: this text is no Integer, which attribute_types at c.yaml:6:61 makes of it: it must be an integer"},
-		{"to: out, set: { n: TRUE }, attribute_types: { n: Boolean }", "it must be true or false"},
+		{"to: out, set: { n: \"TRUE\" }, attribute_types: { n: Boolean }", "it must be true or false"},
 		{"to: out, set: { n: \"{subject}\", m: 5 }, attribute_types: { n: Integer, m: Integer }", ""},
 		{"to: out, set: { n: null }, attribute_types: { n: Integer }", ""},
 		{"to: out, sample: 010", `routes[0].sample: expected a whole number, got "010"; some readers of YAML take a leading zero for octal: write it without`},

@@ -57,7 +57,7 @@ func (d *decoder) value(n *node, v reflect.Value) {
 		d.text(n, v)
 		return
 	case t == stringsType && n.kind == routing.Scalar:
-		v.Set(reflect.ValueOf(bindings.Strings{n.value}))
+		v.Set(reflect.ValueOf(bindings.Strings{n.literal()}))
 		return
 	}
 	switch t.Kind() {
@@ -86,7 +86,7 @@ func (d *decoder) text(n *node, v reflect.Value) {
 		d.wrong(n, v.Type(), "")
 		return
 	}
-	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.value)); err != nil {
+	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.literal())); err != nil {
 		d.wrong(n, v.Type(), "")
 	}
 }
@@ -114,6 +114,9 @@ func (d *decoder) unknown(f *field, known []structField) {
 		candidates[i] = k.name
 	}
 	hint := "known here: " + names(known)
+	if len(known) == 0 {
+		hint = "no keys are known here: write {}"
+	}
 	if s := routing.Suggest(f.key, candidates); s != "" {
 		hint = fmt.Sprintf("did you mean %q?", s)
 	}
@@ -191,7 +194,7 @@ func (d *decoder) scalar(n *node, v reflect.Value) {
 		return
 	}
 	if v.Kind() == reflect.String {
-		v.SetString(n.value)
+		v.SetString(n.literal())
 		return
 	}
 	// A variable gives text that its place retypes; what the user put into quotes is text and stays it.

@@ -57,6 +57,9 @@ func (l *loader) expectedSet(t *Test, set *node) {
 		l.add(set, "expected a map of attributes to their values, or to null")
 		return
 	}
+	if len(set.fields) == 0 {
+		l.add(set, "expects nothing; name attributes with their values, or with null")
+	}
 	for _, f := range set.fields {
 		at := f.value
 		switch {
@@ -93,6 +96,9 @@ func (l *loader) renders(c *Config, t *Test, n *node) {
 		l.add(n, "expected a map of sinks to what they must get, such as { bus: subject acme.paid }")
 		return
 	}
+	if len(n.fields) == 0 {
+		l.add(n, "expects nothing; name sinks with what they must get, such as { bus: subject acme.paid }")
+	}
 	for _, f := range n.fields {
 		sink, ok := c.Sinks[f.key]
 		if !ok {
@@ -118,6 +124,9 @@ func (l *loader) renders(c *Config, t *Test, n *node) {
 }
 
 func (l *loader) renderedFields(t *Test, sink *field, kind string, fields []string) {
+	if len(sink.value.fields) == 0 {
+		l.add(sink.value, "expects nothing; name one of %s with its value", list(fields))
+	}
 	for _, f := range sink.value.fields {
 		switch {
 		case f.value.bad:

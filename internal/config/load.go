@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -44,8 +43,8 @@ func readFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile+1))
 }
 
-// Load reads the configuration from files and folders; of a folder it takes every *.yaml and *.yml by name. It returns
-// the configuration, or an error of type *Problems that lists everything that is wrong.
+// Load reads the configuration from files and folders; of a folder it takes every *.yaml and *.yml by name, except hidden
+// ones. It returns the configuration, or an error of type *Problems that lists everything that is wrong.
 func Load(paths []string, env Env) (*Config, error) {
 	l := &loader{env: env.withDefaults()}
 	if len(paths) == 0 {
@@ -89,24 +88,6 @@ func (l *loader) trees(paths []string) []*node {
 		}
 	}
 	return trees
-}
-
-// files returns path itself, or the configuration files in the folder that it is.
-func (l *loader) files(path string) []string {
-	entries, err := l.env.ReadDir(path)
-	if err != nil { // not a folder; if it is nothing at all, reading it says so
-		return []string{path}
-	}
-	var files []string
-	for _, e := range entries {
-		if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
-			files = append(files, filepath.Join(path, e.Name()))
-		}
-	}
-	if len(files) == 0 {
-		l.lacks(path, errors.New("the folder holds no *.yaml or *.yml"))
-	}
-	return files
 }
 
 // lacks records that a file on the command line is not there.

@@ -295,6 +295,8 @@ func TestScrub(t *testing.T) {
 		{"${E}", ""},
 		{"${D}", "nats://us:se/cret@h"},
 		{"${L}", "long-" + strings.Repeat("token", 20)},
+		{"${M}", "xyz…cdefgh"},
+		{"${W}", "one-hunter2.correct-two"},
 	}}
 	for in, want := range map[string]string{
 		`got "pre-planted"`:         `got "pre-${A}"`,
@@ -307,6 +309,13 @@ func TestScrub(t *testing.T) {
 		`untouched`:                 `untouched`,
 		`got "pre-long-tokento…"`:   `got "pre-${L}…"`,
 		`got "lon…" and "…"`:        `got "lon…" and "…"`,
+		`got "pre-long…kentoken"`:   `got "pre-${L}…"`,
+		`near "oken…token" here`:    `near "…" here`,
+		`host …kentoken is wrong`:   `host … is wrong`,
+		`host xyz…c… is wrong`:      `host ${M}… is wrong`,
+		`write { in: hunter2 }`:     `write { in: … }`,
+		`write { in: hunter2. }`:    `write { in: …. }`,
+		`"a" and it's correct, "b"`: `"a" and it's correct, "b"`,
 	} {
 		if got := n.scrub(in); got != want {
 			t.Errorf("scrub(%q) = %q, want %q", in, got, want)
@@ -342,10 +351,23 @@ func TestLongNamesLeaveRoomForTheHint(t *testing.T) {
 		`routes: [{ to: out, from: ` + name + ` }]`:                                    "there is no source",
 		`routes: [{ to: out, when: { id: a, all: [{ id: b }] }, name: ` + name + ` }]`: "contradict",
 		`routes: [{ to: out, when: { cesql: "` + name + ` =" } }]`:                     "CESQL",
+		`routes: [{ to: out, set: { a: '{` + name + `-}' } }]`:                         "is neither an attribute",
 	} {
 		_, err := loadText(t, strings.Replace(small, "routes: [{ to: out }]", text, 1))
 		if err == nil || !strings.Contains(err.Error(), hint) || len(err.Error()) > 8000 {
 			t.Errorf("want a message with %q: %d bytes, %.300v", hint, len(fmt.Sprint(err)), err)
+		}
+	}
+}
+
+// TestLongHeadersLeaveRoomForTheHint holds that the path of a header is as short as that of any key.
+func TestLongHeadersLeaveRoomForTheHint(t *testing.T) {
+	name := strings.Repeat("x", 1_000_000)
+	for _, key := range []string{name, strings.Repeat("x.", 500_000) + "x", name + " "} {
+		sink := `out: { http: { url: "http://a/", headers: { ? "` + key + `" : "a\nb" } } }`
+		_, err := loadText(t, strings.Replace(small, "out: { stdout: {} }", sink, 1))
+		if err == nil || len(err.Error()) > 300 || !strings.Contains(err.Error(), "header") || !strings.Contains(err.Error(), "…") {
+			t.Errorf("got %d bytes: %.300v", len(fmt.Sprint(err)), err)
 		}
 	}
 }
@@ -476,7 +498,7 @@ func TestFieldErrors(t *testing.T) {
 	}{
 		{bindings.Invalid("tls.ca", "no"), "f:2:7: tls.ca: no", false},
 		{bindings.Missing("tls.cert", errors.New("gone")), "f:2:3: tls.cert: gone", true},
-		{bindings.Invalid("headers.x.y", "no"), "f:4:8: headers.x.y: no", false},
+		{bindings.Invalid("headers.x.y", "no"), `f:4:8: headers["x.y"]: no`, false},
 		{bindings.Invalid("list[1]", "no"), "f:5:11: list[1]: no", false},
 		{bindings.Invalid("", "no"), "f:1:1: no", false},
 		{errors.New("plain"), "f:1:1: plain", false},

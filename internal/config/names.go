@@ -42,6 +42,11 @@ func (l *loader) names(c *Config) {
 	v := vocabularyOf(c, all)
 	known := map[string]string{}
 	for _, m := range all {
+		if m.Bare != "" && !m.Doubted && v.unheard(m.Name) {
+			l.routing(m.node, []routing.Problem{routing.Warningf(m.Pos, m.Path, "CESQL: %s without quotes is the attribute %s, which nothing "+
+				"else here names; write '%s' for the text, or EXISTS %s AND before it if the attribute is meant", m.Bare, m.Name, m.Bare, m.Name)})
+			continue
+		}
 		if m.Doubted || v.meant[m.Name] || !attributePattern.MatchString(m.Name) {
 			continue
 		}
@@ -63,6 +68,8 @@ func (l *loader) names(c *Config) {
 // vocabulary is which names a configuration uses.
 type vocabulary struct {
 	uses map[string]int
+	// named are the names that stand elsewhere than in the place of a value.
+	named map[string]bool
 	// meant are the names that are right as they are written.
 	meant map[string]bool
 	// own are those that are used more than once.
@@ -77,9 +84,10 @@ const (
 )
 
 func vocabularyOf(c *Config, all []mention) *vocabulary {
-	v := &vocabulary{uses: map[string]int{}, meant: map[string]bool{}}
+	v := &vocabulary{uses: map[string]int{}, named: map[string]bool{}, meant: map[string]bool{}}
 	for _, m := range all {
 		v.uses[m.Name]++
+		v.named[m.Name] = v.named[m.Name] || m.Bare == ""
 		v.meant[m.Name] = v.meant[m.Name] || m.Meant
 	}
 	for i := range c.Tests {
@@ -100,6 +108,12 @@ func vocabularyOf(c *Config, all []mention) *vocabulary {
 		v.own = nil
 	}
 	return v
+}
+
+// unheard reports whether a name is that of no attribute that anybody knows.
+func (v *vocabulary) unheard(name string) bool {
+	_, core := envelope.CoreKind(name)
+	return !core && !v.named[name] && !v.meant[name] && !slices.Contains(documented, name)
 }
 
 // likely returns what the name is a slip of: an attribute of the specification, a documented extension, or a name that
@@ -135,8 +149,19 @@ func mentions(c *Config) []mention {
 		all = append(all, keys(s.get("wrap"))...)
 	}
 	for _, s := range c.root.get("sinks").entries() {
-		for _, path := range [][2]string{{"kafka", "topic"}, {"kafka", "key"}, {"nats", "subject"}, {"http", "url"}, {"sqs", "group_id"}} {
-			all = append(all, placeholders(s.at(path[0], path[1]))...)
+		for _, n := range addresses(s) {
+			all = append(all, placeholders(n)...)
+		}
+	}
+	return all
+}
+
+// addresses returns the templates of a sink that say where its deliveries go.
+func addresses(sink *node) []*node {
+	var all []*node
+	for _, path := range [][2]string{{"kafka", "topic"}, {"kafka", "key"}, {"nats", "subject"}, {"http", "url"}, {"sqs", "group_id"}} {
+		if n := sink.at(path[0], path[1]); n != nil {
+			all = append(all, n)
 		}
 	}
 	return all

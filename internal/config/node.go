@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -157,6 +156,14 @@ func (n *node) broken() bool {
 	return bad
 }
 
+// literal returns the text of a scalar where a text belongs: TRUE is a password of four letters there, and no Boolean.
+func (n *node) literal() string {
+	if n.tag == "!!bool" && !n.quoted && len(n.replaced) == 0 {
+		return n.text
+	}
+	return n.value
+}
+
 // asValue returns the subtree in the form that the routing package reads.
 func (n *node) asValue() routing.Value { return n.valueAt(n.path()) }
 
@@ -174,86 +181,4 @@ func (n *node) valueAt(path string) routing.Value {
 // quote shows a scalar as it was written, shortened.
 func (n *node) quote() string {
 	return strconv.Quote(routing.Clip(n.text))
-}
-
-// scrub takes out of a message what variables at or below n stood for, and puts what was written in its place.
-func (n *node) scrub(message string) string {
-	var all []replacement
-	n.each(func(m *node) { all = append(all, m.replaced...) })
-	if len(all) == 0 {
-		return message
-	}
-	return scrub(message, all)
-}
-
-// shortValue is up to which length a replaced value is taken out of messages only where it stands as a word of its
-// own, because it would be found everywhere.
-const shortValue = 3
-
-// scrub replaces in one pass, longest first, so that nothing is replaced twice.
-func scrub(message string, all []replacement) string {
-	var pairs []replacement
-	for _, r := range all {
-		pairs = append(pairs, r)
-		for _, part := range credentials(r.value) {
-			pairs = append(pairs, replacement{written: "…", value: part})
-		}
-	}
-	slices.SortStableFunc(pairs, func(a, b replacement) int { return cmp.Compare(len(b.value), len(a.value)) })
-	var oldnew, short []string
-	for _, r := range pairs {
-		quoted := strconv.Quote(r.value)
-		for _, v := range []string{quoted[1 : len(quoted)-1], r.value} {
-			if len(v) > shortValue {
-				oldnew = append(oldnew, v, r.written)
-			} else if v != "" {
-				short = append(short, v, r.written)
-			}
-		}
-	}
-	message = scrubClipped(strings.NewReplacer(oldnew...).Replace(message), oldnew)
-	for i := 0; i < len(short); i += 2 {
-		word := regexp.MustCompile(`(^|[^\pL\pN])` + regexp.QuoteMeta(short[i]) + `($|[^\pL\pN])`)
-		message = word.ReplaceAllString(message, "${1}"+strings.ReplaceAll(short[i+1], "$", "$$")+"${2}")
-	}
-	return message
-}
-
-// scrubClipped takes out what a message shows of a value that [routing.Clip] shortened: its beginning, before an
-// ellipsis. oldnew has values and what is written for them in turn, the longest first.
-func scrubClipped(message string, oldnew []string) string {
-	parts := strings.SplitAfter(message, "…")
-	for i, part := range parts {
-		shown, clipped := strings.CutSuffix(part, "…")
-		if !clipped {
-			continue
-		}
-		for j := 0; j < len(oldnew); j += 2 {
-			if n := overlap(shown, oldnew[j]); n > shortValue {
-				parts[i] = shown[:len(shown)-n] + oldnew[j+1] + "…"
-				break
-			}
-		}
-	}
-	return strings.Join(parts, "")
-}
-
-// overlap returns the length of the longest beginning of value that text ends with.
-func overlap(text, value string) int {
-	for n := min(len(text), len(value)); n > 0; n-- {
-		if strings.HasSuffix(text, value[:n]) {
-			return n
-		}
-	}
-	return 0
-}
-
-// credentials returns the parts of a URL's user information: net/url quotes a URL that it cannot parse in pieces.
-func credentials(value string) []string {
-	_, rest, ok := strings.Cut(value, "://")
-	end := strings.LastIndexByte(rest, '@')
-	if !ok || end < 0 {
-		return nil
-	}
-	return append(strings.FieldsFunc(rest[:end], func(r rune) bool { return strings.ContainsRune(":/?#@", r) }), rest[:end])
 }

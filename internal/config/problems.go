@@ -72,8 +72,12 @@ func (c *collector) warn(n *node, format string, args ...any) {
 
 // routing records what the routing package found below n.
 func (c *collector) routing(n *node, found []routing.Problem) {
+	if len(found) == 0 {
+		return
+	}
+	values := n.scrubber()
 	for _, p := range found {
-		p.Message = n.scrub(p.Message)
+		p.Message = values.scrub(p.Message, true)
 		if p.Pos.Line == 0 {
 			p.Pos = n.pos
 		}
@@ -90,7 +94,8 @@ func (c *collector) routing(n *node, found []routing.Problem) {
 }
 
 // fields records the errors of a Validate method, each at the key it names below block. Where strict decoding already
-// refused something in block, a complaint about a key that is absent may only be its echo and is left out.
+// refused something, a complaint about a key that is absent, or about the map in which it stands, may only be its echo and
+// is left out.
 func (c *collector) fields(block *node, err error) {
 	damaged := block.damaged
 	for _, e := range flatten(err) {
@@ -100,12 +105,16 @@ func (c *collector) fields(block *node, err error) {
 			field, environment, message = f.Field, f.Environment, f.Err.Error()
 		}
 		place, exact := block.nearest(field)
-		if damaged && !exact || place.wrong {
+		echo := place.damaged
+		if place == block || !exact { // which a complaint before this one may have marked
+			echo = damaged
+		}
+		if echo {
 			continue
 		}
-		path := block.path()
-		if field != "" {
-			path = strings.TrimPrefix(path+"."+field, ".")
+		path := place.path()
+		if !exact { // the key is absent: it is the binding's own, and none that somebody wrote
+			path = strings.TrimPrefix(block.path()+"."+routing.Clip(field), ".")
 		}
 		c.at(place.pos, path, "%s", block.scrub(message))
 		block.damage()

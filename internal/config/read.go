@@ -107,6 +107,8 @@ func (r *reader) syntax(err error, text []byte) {
 			pos.Line = line
 		}
 	}
+	// Where something is missing at the end, the parser counts the line behind it.
+	pos.Line = min(pos.Line, 1+bytes.Count(bytes.TrimRight(text, "\n"), []byte("\n")))
 	hint := ""
 	switch m := unknownAnchor.FindStringSubmatch(message); {
 	case m != nil: // the name is not shown: it may be a password that lacks its quotes
@@ -197,6 +199,9 @@ func (r *reader) scalar(y *yaml.Node, n *node) {
 		return
 	}
 	if !strings.Contains(n.text, "$") {
+		if n.tag == "!!bool" && !n.quoted { // YAML also has True and TRUE for it; everything here knows one way to write it
+			n.value = strings.ToLower(n.text)
+		}
 		return
 	}
 	i := interpolation{env: r.env, dir: filepath.Dir(r.file)}

@@ -17,6 +17,7 @@ func (l *loader) references(c *Config) {
 	l.unused(c)
 	l.loops(c)
 	l.lostKeys(c)
+	l.metadata(c)
 	l.tests(c)
 	l.names(c)
 }

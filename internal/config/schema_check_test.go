@@ -144,6 +144,9 @@ func TestSchemaKinds(t *testing.T) {
 		"test of nothing":       {"tests: [{ event: { type: a } }]", false},
 		"test renders":          {"tests: [{ event: { type: a }, renders: { bus: subject a, log: { topic: t, key: k } } }]", true},
 		"test renders no field": {"tests: [{ event: { type: a }, renders: { bus: { subjekt: a } } }]", false},
+		"test renders nothing":  {"tests: [{ event: { type: a }, renders: {} }]", false},
+		"test renders no more":  {"tests: [{ event: { type: a }, renders: { bus: {} } }]", false},
+		"test sets nothing":     {"tests: [{ event: { type: a }, set: {} }]", false},
 		"tracing":               {"tracing: { otlp: x }", false},
 	} {
 		if err := validateYAML(s, []byte(c.text)); (err == nil) != c.valid {

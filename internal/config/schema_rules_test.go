@@ -15,19 +15,19 @@ type schema = jsonschema.Schema
 var schemaChoices = map[string][]string{
 	"Sink.mode": modes, "Sink.format": encodings, "Sink.expired": expiries, "Sink.dataref": dataRefs, "Sink.order_by": orders, "Log.level": levels, "Log.format": formats,
 	"Source.isolation":                  {"shared"}, // sink is not built yet
-	"KafkaSourceConfig.start":           {"earliest", "latest"},
-	"KafkaSinkConfig.compression":       {"snappy", "lz4", "zstd", "gzip", "none"},
-	"KafkaSinkConfig.acks":              {"all", "leader", "none"},
+	"KafkaSourceConfig.start":           transportWords["kafka.start"],
+	"KafkaSinkConfig.compression":       transportWords["kafka.compression"],
+	"KafkaSinkConfig.acks":              transportWords["kafka.acks"],
 	"KafkaSASL.mechanism":               {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"},
-	"NatsSourceConfig.start":            {"all", "new"},
-	"NatsStreamConfig.storage":          {"file", "memory"},
-	"NatsStreamConfig.retention":        {"limits", "workqueue", "interest"},
-	"NatsStreamConfig.discard":          {"new", "old"},
-	"SqsSinkConfig.dedup":               {"id", "content", "none"},
-	"HttpSourceConfig.header_encoding":  {"strict", "lenient", "raw"},
-	"HttpSinkConfig.network":            {"any", "public"},
+	"NatsSourceConfig.start":            transportWords["nats.start"],
+	"NatsStreamConfig.storage":          transportWords["nats.create.storage"],
+	"NatsStreamConfig.retention":        transportWords["nats.create.retention"],
+	"NatsStreamConfig.discard":          transportWords["nats.create.discard"],
+	"SqsSinkConfig.dedup":               transportWords["sqs.dedup"],
+	"HttpSourceConfig.header_encoding":  transportWords["http.header_encoding"],
+	"HttpSinkConfig.network":            transportWords["http.network"],
 	"Test.dead_letter":                  refusals,
-	"KafkaSourceConfig.isolation_level": {"read_committed", "read_uncommitted"},
+	"KafkaSourceConfig.isolation_level": transportWords["kafka.isolation_level"],
 }
 
 // schemaRequired are the keys that a block cannot do without. The root has none: a file may be one of several.
@@ -80,7 +80,9 @@ func refine(s *schema) {
 
 func refineRoute(s *schema) {
 	route := s.Definitions["Route"]
-	replace(route, "name", &schema{AllOf: []*schema{pattern(namePattern.String()), {Not: &schema{Enum: words(reserved)}}}})
+	// true and 5 are names, too: they have the letters and digits that names have.
+	name := &schema{AnyOf: []*schema{pattern(namePattern.String()), {Type: "integer", Minimum: "0"}, {Type: "boolean"}}}
+	replace(route, "name", &schema{AllOf: []*schema{name, {Not: &schema{Enum: words(reserved)}}}})
 	replace(route, "when", ref("when"))
 	least := uint64(1)
 	for _, key := range []string{"from", "to"} {
@@ -149,13 +151,16 @@ func refineTest(s *schema) {
 	event.Properties.Set("data", &schema{Description: "The payload, as text or as YAML, which stands for JSON."})
 	event.AdditionalProperties = &schema{Extras: map[string]any{"type": []string{"string", "number", "boolean"}}}
 	replace(test, "event", event)
-	replace(test, "set", assignments())
+	least := uint64(1)
+	set := assignments()
+	set.MinProperties = &least
+	replace(test, "set", set)
 	fields := object()
-	fields.Type, fields.AdditionalProperties = "object", jsonschema.FalseSchema
+	fields.Type, fields.MinProperties, fields.AdditionalProperties = "object", &least, jsonschema.FalseSchema
 	for _, key := range []string{"subject", "topic", "queue", "url", "path", "key", "mode"} {
 		fields.Properties.Set(key, text())
 	}
-	replace(test, "renders", &schema{Type: "object", AdditionalProperties: &schema{AnyOf: []*schema{
+	replace(test, "renders", &schema{Type: "object", MinProperties: &least, AdditionalProperties: &schema{AnyOf: []*schema{
 		{Type: "string", Pattern: "^(subject|topic|queue|url|path|key|mode) |" + variable}, fields,
 	}}})
 }

@@ -163,6 +163,7 @@ func (l *loader) readEvents(t *Test, n *node) {
 	if files == nil {
 		l.missing(n, "the folder %s holds no %s", n.quote(), list(sample.Extensions()))
 	}
+	found := len(l.problems)
 	for _, file := range files {
 		text, err := l.env.ReadFile(file)
 		switch {
@@ -173,6 +174,9 @@ func (l *loader) readEvents(t *Test, n *node) {
 		default:
 			l.eventFile(t, n, file, text)
 		}
+	}
+	if files != nil && len(t.Samples) == 0 && len(l.problems) == found {
+		l.add(n, "there is no event in %s, so that the test would test nothing", n.quote())
 	}
 }
 

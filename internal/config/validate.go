@@ -142,6 +142,7 @@ func (l *loader) kind(kinds []kind, n *node) {
 		}
 		given = append(given, k.name)
 		if k.config != nil && at.kind == routing.Map {
+			l.emptyWords(at)
 			l.fields(at, k.config.Validate())
 		}
 	}

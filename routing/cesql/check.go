@@ -3,6 +3,7 @@ package cesql
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/eventrouter/router/envelope"
 )
@@ -99,6 +100,7 @@ func (w *warner) visit(n *node, guarded []string) {
 			w.add(a, "NOT binds tighter than "+symbolOf(n.op)+
 				": it applies to the left side alone; put what it is meant for in parentheses")
 		}
+		w.wildcards(n)
 	}
 	guarded = slices.Clip(guarded)
 	for i, a := range n.args {
@@ -113,6 +115,22 @@ func (w *warner) visit(n *node, guarded []string) {
 			w.optional = append(w.optional, name)
 			w.add(a, "without the attribute "+name+" this fails, and with it the whole OR; write EXISTS "+name+
 				" AND before it")
+		}
+	}
+}
+
+// wildcards warns of those of another language, and of those of LIKE where nothing looks at them.
+func (w *warner) wildcards(n *node) {
+	switch {
+	case n.op == opLike && strings.Contains(n.value.text, "*") && !strings.Contains(n.value.text, "%"):
+		w.add(n, "in LIKE a star is itself, and % is any run of characters: write LIKE "+
+			quote(strings.ReplaceAll(n.value.text, "*", "%"), n.raw))
+	case n.op == opEqual && n.args[0].op == opAttribute && n.args[1].op == opLiteral:
+		text := n.args[1].value.text
+		body := strings.TrimRight(text, "*%")
+		if len(text)-len(body) == 1 && (strings.HasSuffix(body, ".") || strings.HasSuffix(body, "/")) {
+			w.add(n, "= compares the whole text, "+text[len(body):]+" and all: write LIKE "+quote(body+"%", n.args[1].raw)+
+				", or IN ("+n.args[1].raw+") if that is meant")
 		}
 	}
 }

@@ -67,7 +67,8 @@ func lex(src string, pos int) (token, *Error) {
 		return lexSymbol(src, pos)
 	}
 	r, _ := utf8.DecodeRuneInString(src[pos:])
-	return token{}, parseError(pos, "unexpected character `"+string(r)+"`")
+	hint := map[rune]string{'&': "; write AND", '|': "; write OR", '.': "; an expression has attributes, and cannot look into the payload"}[r]
+	return token{}, parseError(pos, "unexpected character `"+string(r)+"`"+hint)
 }
 
 // lexWord reads a keyword, an integer or a name.
@@ -96,6 +97,8 @@ func lexSymbol(src string, pos int) (token, *Error) {
 		switch src[pos : pos+2] {
 		case "!=", "<>", "<=", ">=":
 			return token{kind: tokSymbol, pos: pos, text: src[pos : pos+2]}, nil
+		case "==":
+			return token{}, parseError(pos, "unexpected `==`; write = for equal")
 		}
 	}
 	if src[pos] == '!' {
