@@ -54,10 +54,13 @@ func (a *app) check(ctx context.Context, paths []string, connect bool) error {
 	if err := sinksCanBeMade(ctx, cfg); err != nil {
 		return configError(err)
 	}
-	results := runTests(cfg)
+	results := a.runTests(cfg)
 	var parts []reached
 	if connect {
-		if parts, err = a.connect(ctx, cfg); err != nil {
+		p := a.progress("connecting", 0)
+		parts, err = a.connect(ctx, cfg)
+		p.end()
+		if err != nil {
 			return err
 		}
 	}
@@ -123,7 +126,7 @@ func sinksCanBeMade(ctx context.Context, cfg *config.Config) error {
 // connect reaches every part at once and says what it found. A part that cannot be made, such as an ingress whose port
 // a running router has, is a finding like any other.
 func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error) {
-	w, err := newWiring(cfg, zap.NewNop(), a.stdout)
+	w, err := newWiring(cfg, zap.NewNop(), a.events())
 	if err != nil {
 		return nil, configError(err)
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -243,6 +245,42 @@ func TestSendToStandardOutput(t *testing.T) {
 		t.Errorf("exit %d, got %s%s", r.code, r.stdout, r.stderr)
 	}
 	wants(t, r, "2 of 2 events confirmed", `"id":"9"`)
+}
+
+// Requests in files were read without their codings: send delivered the framing of the chunks, explain called it no JSON, and
+// a body that was cut off passed.
+func TestRequestsInFiles(t *testing.T) {
+	const head = "POST /events HTTP/1.1\r\nHost: x\r\nce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\nContent-Type: application/json\r\n"
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	if _, err := z.Write([]byte(`{"order":{"total":150}}`)); err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	workspace(t, map[string]string{
+		"router.yaml":  shop + "tests: [ { events: good, goes_to: archive } ]\n",
+		"new.yaml":     strings.Replace(shop, "gte: 100", "gte: 200", 1),
+		"good/ch.http": head + "Transfer-Encoding: chunked\r\n\r\n9\r\n{\"order\":\r\ne\r\n{\"total\":150}}\r\n0\r\n\r\n",
+		"good/gz.http": head + fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s\n", zipped.Len(), zipped.String()),
+		"short.http":   head + "Content-Length: 100\r\n\r\n{ }",
+	})
+	r := command(t, "send", "--to", "screen", "good")
+	if r.code != exitFine || strings.Count(r.stdout, `"data":{"order":{"total":150}}}`+"\n") != 2 {
+		t.Errorf("exit %d: %s", r.code, r.all())
+	}
+	r = command(t, "explain", "good")
+	if r.code != exitFine || strings.Count(r.stdout, "+ big") != 2 {
+		t.Errorf("exit %d: %s", r.code, r.all())
+	}
+	wants(t, command(t, "test"), "2 passed, 0 failed")
+	wants(t, command(t, "diff", "router.yaml", "new.yaml", "--events", "good"), "2 of 2 events moved")
+	wants(t, command(t, "lint", "good/ch.http", "good/gz.http"), "2 events, 0 violations")
+	for _, args := range [][]string{{"send", "--to", "screen"}, {"explain"}, {"lint"}, {"diff", "router.yaml", "new.yaml", "--events"}} {
+		r := command(t, append(args, "short.http")...)
+		if r.code != exitFailed {
+			t.Errorf("%v: exit %d: %s", args, r.code, r.all())
+		}
+		wants(t, r, "short.http:1: ", "Content-Length: it says 100 bytes, and the body has 3")
+	}
 }
 
 // TestDemoBalances holds that every event that the demo sends ends somewhere.

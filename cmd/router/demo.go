@@ -40,6 +40,7 @@ func (a *app) demoCommand() *cobra.Command {
 				_, err := a.stdout.Write(demoConfig)
 				return err
 			}
+			heedClosedPipes()
 			ctx, stop := signalContext(cmd.Context())
 			defer stop()
 			return a.demo(ctx, length, rate)
@@ -74,7 +75,7 @@ func (a *app) demo(ctx context.Context, length time.Duration, rate int) error {
 		return &codeError{code: exitEnvironment, err: err}
 	}
 	defer receiver.close()
-	d := &demoRun{app: a, receiver: receiver, terminal: &lineCounter{w: a.stdout}}
+	d := &demoRun{app: a, receiver: receiver, terminal: &lineCounter{w: a.events()}}
 	if a.json {
 		d.terminal.w = io.Discard // standard output is the report's
 	}

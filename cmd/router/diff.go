@@ -26,8 +26,9 @@ type difference struct {
 	// Rules and Parts are what was added, removed or changed.
 	Rules []changedRule `json:"rules"`
 	Parts []changedPart `json:"parts"`
-	// Reordered says that rules which both files have stand in another order.
-	Reordered bool `json:"reordered"`
+	// Reordered says that rules which both files have stand in another order, and Order what that changes, if anything.
+	Reordered bool   `json:"reordered"`
+	Order     string `json:"order,omitempty"`
 	// Unasked are sinks that could not be made, with the reason: what they would refuse is not compared.
 	Unasked []string `json:"unasked,omitempty"`
 }
@@ -87,8 +88,8 @@ func (a *app) diffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
 		Short: "Say which events move between two configurations",
-		Long: "diff compares two configurations, files or folders: which rules were added, removed or changed, and which\n" +
-			"events of a sample (--events: a file of any shape, a folder, or - for standard input) change their sinks, what\n" +
+		Long: "diff compares two configurations, files or folders: which rules and other keys were added, removed or changed,\n" +
+			"and which events of a sample (--events: a file of any shape, a folder, or - for standard input) change their sinks, what\n" +
 			"set makes of them, or whether a sink refuses them. Without a sample, the events are made of the rules' own\n" +
 			"conditions.",
 		Args: wantsArgs(2, "two configurations: the old one and the new one"),
@@ -112,7 +113,9 @@ func (a *app) diffCommand() *cobra.Command {
 					return err
 				}
 			}
+			p := a.progress("comparing", 0)
 			d, err := diff(before, after, list, events == "", from)
+			p.end()
 			if err != nil {
 				return err
 			}
@@ -121,13 +124,13 @@ func (a *app) diffCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&events, "events", "", "events to compare with: a file, a folder, or - for standard input")
 	cmd.Flags().StringVar(&from, "from", "", "the source the events come from; without it every source that both have is tried")
-	cmd.Flags().BoolVar(&fail, "fail-on-change", false, "exit with 1 if something moved")
+	cmd.Flags().BoolVar(&fail, "fail-on-change", false, "exit with 1 if an event moved, or without --events if anything changed that can move one")
 	return cmd
 }
 
 // reportDiff prints a difference and turns it into an exit code.
 func (a *app) reportDiff(d *difference, fail bool) error {
-	changed := d.Moved > 0 || d.Synthesised && len(d.Rules)+len(d.Parts) > 0
+	changed := d.changed()
 	if a.json {
 		a.writeJSON(map[string]any{"ok": !changed, "difference": d})
 	} else {
@@ -137,6 +140,12 @@ func (a *app) reportDiff(d *difference, fail bool) error {
 		return &codeError{code: exitFailed, err: fmt.Errorf("%s moved", count(d.Moved, "event")), silent: true}
 	}
 	return nil
+}
+
+// changed reports whether there is something that --fail-on-change is for. Events that somebody gave decide for themselves;
+// where there are none, whatever can lead an event elsewhere is a change.
+func (d *difference) changed() bool {
+	return d.Moved > 0 || d.Synthesised && (len(d.Rules) > 0 || d.Order != "" || slices.ContainsFunc(d.Parts, changedPart.decides))
 }
 
 // diff compares two configurations by their rules and by the events, or by events made of the rules.

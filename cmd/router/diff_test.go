@@ -27,7 +27,7 @@ func TestDiffWithEvents(t *testing.T) {
 	}
 	wants(t, r, "4 of 5 events moved",
 		`2 events: bus {region: null, tier: "gold"}, billing {region: null, tier: "gold"} -> bus {region: null, tier: "silver"}, billing {region: null, tier: "silver"}`,
-		"1 event: archive -> unmatched (dead_letter)", "3:3  type t  source /s", "1 event: screen -> screen, archive")
+		"1 event: archive -> unmatched (dead_letter)", "3  line 3  type t  source /s", "1 event: screen -> screen, archive")
 	for _, c := range []struct {
 		args []string
 		code int
@@ -125,6 +125,72 @@ func TestDiffOfRules(t *testing.T) {
 	wants(t, command(t, "diff", "old.yaml", "reordered.yaml"), "~ the order of the routes", "0 of ")
 	if r := command(t, "diff", "old.yaml", "old.yaml", "--fail-on-change"); r.code != exitFine || strings.Count(r.stdout, "\n") != 1 {
 		t.Errorf("a file with itself: exit %d: %s", r.code, r.stdout)
+	}
+}
+
+// A change of retry or of another key beside sources, sinks and routes was no change at all.
+func TestDiffNamesEveryKey(t *testing.T) {
+	for _, c := range []struct {
+		more, want string
+		code       int
+	}{
+		{"retry: { attempts: 3 }", "~ retry is configured differently: attempts\n", exitFailed},
+		{"limits: { event: 2KiB, attributes: 9 }", "~ limits is configured differently: event, attributes\n", exitFailed},
+		{"shutdown: { drain: 3s }", "~ shutdown is configured differently: drain\n", exitFailed},
+		{"embedded: { store: data }", "~ embedded is configured differently: store\n", exitFailed},
+		{"admin: { listen: 127.0.0.1:9 }", "~ admin is configured differently: listen; no event depends on it\n", exitFine},
+		{"log: { level: debug }", "~ log is configured differently: level; no event depends on it\n", exitFine},
+		{"tests: [{ event: { type: t }, unmatched: true }]", "0 of ", exitFine},
+		{"retry: {}", "0 of ", exitFine},
+	} {
+		workspace(t, map[string]string{"old.yaml": shop, "new.yaml": shop + c.more + "\n", "event.json": paidEvent})
+		r := command(t, "diff", "old.yaml", "new.yaml", "--fail-on-change")
+		if r.code != c.code || !strings.HasPrefix(r.stdout, c.want) {
+			t.Errorf("%s: exit %d, want %d: %s", c.more, r.code, c.code, r.all())
+		}
+		list := command(t, "diff", "old.yaml", "new.yaml", "--fail-on-change", "--json")
+		if ok := decoded(t, list.stdout)["ok"]; list.code != c.code || ok != (c.code == exitFine) {
+			t.Errorf("%s: exit %d, ok %v", c.more, list.code, ok)
+		}
+		if r := command(t, "diff", "old.yaml", "new.yaml", "--fail-on-change", "--events", "event.json"); r.code != exitFine {
+			t.Errorf("%s: events that stay where they are: exit %d: %s", c.more, r.code, r.all())
+		}
+	}
+}
+
+// Another order of routes passed for no change, also where a stop or a common sink makes it one.
+func TestDiffOfTheOrder(t *testing.T) {
+	const (
+		stops  = "~ the order of the routes: a stop hides other routes than before\n"
+		shared = "~ the order of the routes: the first route of a sink gives"
+		none   = "~ the order of the routes, which changes nothing\n"
+	)
+	a, b, c := "{ name: a, when: { type: a }, to: bus }", "{ name: b, when: { type: b }, to: archive }", "{ name: c, when: { type: c }, to: screen }"
+	stop, also := "{ name: stop, when: { type: s }, to: drop, stop: true }", "{ name: also, when: { type: z }, to: [dead, bus] }"
+	for _, k := range []struct {
+		old, now []string
+		want     string
+		code     int
+	}{
+		{[]string{a, b}, []string{b, a}, none, exitFine},
+		{[]string{a, b, c}, []string{c, a, b}, none, exitFine},
+		{[]string{stop, a, b}, []string{stop, b, a}, none, exitFine},
+		{[]string{a, b, stop}, []string{b, a, stop}, none, exitFine},
+		{[]string{stop, a}, []string{a, stop}, stops, exitFailed},
+		{[]string{a, stop, b}, []string{b, stop, a}, stops, exitFailed},
+		{[]string{a, b, stop, c}, []string{a, stop, b, c}, stops, exitFailed},
+		{[]string{a, also}, []string{also, a}, shared, exitFailed},
+		{[]string{a, b, also}, []string{b, a, also}, none, exitFine},
+		{[]string{a, stop}, []string{a, b, stop}, "+ route b", exitFailed},
+	} {
+		file := func(routes []string) string {
+			return strings.SplitAfter(shop, "routes:\n")[0] + "  - " + strings.Join(routes, "\n  - ") + "\nunmatched: drop\ndead_letter: dead\n"
+		}
+		workspace(t, map[string]string{"old.yaml": file(k.old), "new.yaml": file(k.now)})
+		r := command(t, "diff", "old.yaml", "new.yaml", "--fail-on-change")
+		if r.code != k.code || !strings.HasPrefix(r.stdout, k.want) {
+			t.Errorf("%s -> %s: exit %d, want %d: %s", k.old, k.now, r.code, k.code, r.all())
+		}
 	}
 }
 

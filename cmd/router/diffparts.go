@@ -10,7 +10,25 @@ import (
 	"github.com/eventrouter/router/internal/config"
 )
 
-// compareParts lists the sources, sinks and policies that differ. Of how a part is configured only the keys are shown: the
+// comparedElsewhere are the keys of a configuration that have a comparison of their own, and tests, which change nothing
+// that runs.
+var comparedElsewhere = []string{"sources", "sinks", "routes", "unmatched", "dead_letter", "tests"}
+
+// compareSettings lists the other keys that differ. They are taken from the type, so that none is forgotten.
+func (d *difference) compareSettings(before, after *config.Config) {
+	old, now := reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem()
+	for i := range old.NumField() {
+		name, _, _ := strings.Cut(old.Type().Field(i).Tag.Get("yaml"), ",")
+		if name == "" || name == "-" || slices.Contains(comparedElsewhere, name) {
+			continue
+		}
+		if keys := changedKeys(old.Field(i), now.Field(i), ""); keys != nil {
+			d.Parts = append(d.Parts, changedPart{Part: name, Change: changeChanged, Keys: keys})
+		}
+	}
+}
+
+// compareParts lists the sources, sinks, policies and other keys that differ. Of how a part is configured only the keys are shown: the
 // values may be secrets.
 func (d *difference) compareParts(before, after *config.Config) {
 	compareNamed(d, "source", before.Sources, after.Sources, before.SourceNames(), after.SourceNames())
@@ -22,6 +40,7 @@ func (d *difference) compareParts(before, after *config.Config) {
 			d.Parts = append(d.Parts, changedPart{Part: p.name, Change: changeChanged, Before: p.before, After: p.after})
 		}
 	}
+	d.compareSettings(before, after)
 }
 
 func compareNamed[T any](d *difference, kind string, before, after map[string]T, old, now []string) {
@@ -87,8 +106,11 @@ func (p *printer) difference(d *difference) {
 			p.line(4, "%s %s", p.good("+"), r.After)
 		}
 	}
-	if d.Reordered {
-		p.line(0, "~ the order of the routes")
+	switch {
+	case d.Order != "":
+		p.line(0, "~ the order of the routes: %s", d.Order)
+	case d.Reordered:
+		p.line(0, "~ the order of the routes, which changes nothing")
 	}
 	for _, part := range d.Parts {
 		switch {
@@ -98,6 +120,8 @@ func (p *printer) difference(d *difference) {
 			p.line(0, "%s %s", p.good("+"), part.Part)
 		case part.Change == changeRemoved:
 			p.line(0, "%s %s", p.bad("-"), part.Part)
+		case !part.decides():
+			p.line(0, "~ %s is configured differently: %s; no event depends on it", part.Part, strings.Join(part.Keys, ", "))
 		default:
 			p.line(0, "~ %s is configured differently: %s", part.Part, strings.Join(part.Keys, ", "))
 		}
@@ -125,7 +149,7 @@ func (p *printer) move(m *move) {
 		if x.Event != nil {
 			p.line(6, "%s%s", shorten(string(x.Event), 2*p.most()), from)
 		} else {
-			p.line(6, "%s%s  type %s  source %s%s", x.ID, x.Where, x.Type, x.Source, from)
+			p.line(6, "%s%s  type %s  source %s%s", x.ID, p.place(x.Where), x.Type, x.Source, from)
 		}
 	}
 }

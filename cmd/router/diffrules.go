@@ -20,15 +20,18 @@ type changedRule struct {
 	After  string `json:"after,omitempty"`
 }
 
-// changedPart is a source, a sink or a policy that was added, removed or changed.
+// changedPart is a source, a sink, a policy or another key that was added, removed or changed.
 type changedPart struct {
 	Part   string `json:"part"`
 	Change string `json:"change"`
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
-	// Keys are those of a source or sink that differ.
+	// Keys are those of a source, a sink or another key that differ.
 	Keys []string `json:"keys,omitempty"`
 }
+
+// decides reports whether the part has a say in what becomes of an event. How the router is watched has none.
+func (p changedPart) decides() bool { return p.Part != "admin" && p.Part != "log" }
 
 // The words of Change.
 const (
@@ -115,7 +118,7 @@ func (d *difference) compareRules(before, after *config.Config) {
 		return m
 	}
 	wasByKey, isByKey := index(old), index(now)
-	var common, kept []string
+	var common, kept []printedRule
 	for _, p := range old {
 		is := isByKey[p.key]
 		switch {
@@ -125,14 +128,68 @@ func (d *difference) compareRules(before, after *config.Config) {
 		case is.text != p.text:
 			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeChanged, is.rule.Pos.String(), p.text, is.text})
 		}
-		common = append(common, p.key)
+		common = append(common, p)
 	}
 	for _, p := range now {
 		if wasByKey[p.key] == nil {
 			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeAdded, p.rule.Pos.String(), "", p.text})
 		} else {
-			kept = append(kept, p.key)
+			kept = append(kept, p)
 		}
 	}
-	d.Reordered = !slices.Equal(common, kept)
+	d.compareOrder(common, kept)
+}
+
+// compareOrder says whether the rules that both files have stand in another order, and whether that matters.
+func (d *difference) compareOrder(old, now []printedRule) {
+	keys := func(list []printedRule) []string {
+		all := make([]string, len(list))
+		for i := range list {
+			all[i] = list[i].key
+		}
+		return all
+	}
+	d.Reordered = !slices.Equal(keys(old), keys(now))
+	switch {
+	case !d.Reordered:
+	case crossesStop(old, now):
+		d.Order = "a stop hides other routes than before"
+	case !maps.EqualFunc(bySink(old), bySink(now), slices.Equal):
+		d.Order = "the first route of a sink gives an event's dead letter and delivery id its name"
+	}
+}
+
+// crossesStop reports whether a rule went from one side of a stop to the other.
+func crossesStop(old, now []printedRule) bool {
+	at := make(map[string]int, len(now))
+	for i := range now {
+		at[now[i].key] = i
+	}
+	// A rule keeps both of its sides if all before it come before its new place, and all behind it behind that.
+	least := make([]int, len(old)+1)
+	least[len(old)] = len(now)
+	for i := len(old) - 1; i >= 0; i-- {
+		least[i] = min(least[i+1], at[old[i].key])
+	}
+	most := -1
+	for i := range old {
+		place := at[old[i].key]
+		stops := old[i].rule.Stop || now[place].rule.Stop
+		if stops && (most > place || least[i+1] < place) {
+			return true
+		}
+		most = max(most, place)
+	}
+	return false
+}
+
+// bySink lists the rules that name a sink, in their order.
+func bySink(rules []printedRule) map[string][]string {
+	lists := map[string][]string{}
+	for i := range rules {
+		for _, sink := range rules[i].rule.To {
+			lists[sink] = append(lists[sink], rules[i].key)
+		}
+	}
+	return lists
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"maps"
@@ -112,7 +113,10 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.E
 		return err
 	}
 	var list []explanation
-	for _, s := range events {
+	p := a.printer()
+	out := bufio.NewWriterSize(p.w, 64<<10)
+	p.w = out
+	for i, s := range each(a.writing("explaining", len(events)), events) {
 		r := j.rule(f.from, s.Event)
 		x := j.explain(s, f, r.SampledOut)
 		for _, l := range r.Legs {
@@ -126,20 +130,19 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.E
 				x.DeadLetter = cfg.DeadLetter
 			}
 		}
-		list = append(list, x)
-	}
-	if a.json {
-		a.writeJSON(map[string]any{"ok": true, "events": list})
-		return nil
-	}
-	p := a.printer()
-	for i := range list {
+		if a.json {
+			list = append(list, x)
+			continue
+		}
 		if i > 0 {
 			p.line(0, "")
 		}
-		p.explanation(&list[i], f)
+		p.explanation(&x, f)
 	}
-	return nil
+	if a.json {
+		a.writeJSON(map[string]any{"ok": true, "events": list})
+	}
+	return out.Flush()
 }
 
 // explain says what each route thought of an event; sampledOut are those that matched it and leave it out.
@@ -190,7 +193,7 @@ func (j *judge) finding(f *routing.Finding, e *envelope.Event, route int) explai
 
 func (p *printer) explanation(x *explanation, f explainFlags) {
 	most := p.most()
-	p.line(0, "%s  type %s  source %s", p.bold("event "+shorten(x.ID, most)+x.Where), shorten(x.Type, most), shorten(x.Source, most))
+	p.line(0, "%s%s  type %s  source %s", p.bold("event "+shorten(x.ID, most)), p.place(x.Where), shorten(x.Type, most), shorten(x.Source, most))
 	for i := range x.Routes {
 		r := &x.Routes[i]
 		switch r.Outcome {
@@ -228,6 +231,18 @@ func (p *printer) explanation(x *explanation, f explainFlags) {
 		p.line(2, "no route matches; unmatched: %s", policy)
 	}
 	p.targets(x.Legs)
+}
+
+// place says where an event stands that has others beside it, set off from what is before it: in a file that is named, or
+// in the only one, in a line or as an element of a batch.
+func (p *printer) place(where string) string {
+	if where == "" {
+		return ""
+	}
+	if number, ok := strings.CutPrefix(where, ":"); ok {
+		where = "line " + number
+	}
+	return "  " + p.dim(where)
 }
 
 func (p *printer) hint(indent int, text string) {

@@ -30,10 +30,10 @@ func TestExplainShapes(t *testing.T) {
 		text string
 		want []string
 	}{
-		"one.json":    {paidEvent, []string{"event 1 "}},
+		"one.json":    {paidEvent, []string{"event 1  type"}},
 		"pretty.json": {strings.ReplaceAll(paidEvent, ",", ",\n  "), []string{"event 1 "}},
-		"batch.json":  {"[" + paidEvent + "," + two + "]", []string{"event 1[0]", "event 2[1]"}},
-		"lines.jsonl": {paidEvent + "\n\n" + two, []string{"event 1:1", "event 2:3"}},
+		"batch.json":  {"[" + paidEvent + "," + two + "]", []string{"event 1  [0]  type", "event 2  [1]  type"}},
+		"lines.jsonl": {paidEvent + "\n\n" + two, []string{"event 1  line 1  type", "event 2  line 3  type"}},
 		"binary.http": {
 			"POST /events HTTP/1.1\r\nHost: x\r\nce-specversion: 1.0\r\nce-id: 1\r\nce-source: /shop\r\nce-type: com.acme.paid\r\nce-subject: o-1\r\nce-region: eu\r\n\r\n",
 			[]string{"event 1 "},
@@ -42,7 +42,7 @@ func TestExplainShapes(t *testing.T) {
 			"POST / HTTP/1.1\nHost: x\nContent-Type: application/cloudevents+json\n\n" + paidEvent, []string{"event 1 "},
 		},
 		"batch.http": {
-			"POST / HTTP/1.1\nHost: x\nContent-Type: application/cloudevents-batch+json\n\n[" + paidEvent + "]", []string{"event 1[0]"},
+			"POST / HTTP/1.1\nHost: x\nContent-Type: application/cloudevents-batch+json\n\n[" + paidEvent + "]", []string{"event 1  [0]  type"},
 		},
 	}
 	files := map[string]string{"router.yaml": shop}
@@ -65,9 +65,23 @@ func TestExplainShapes(t *testing.T) {
 	}
 }
 
+// The place stood at the end of the id, as in event 2ev.jsonl:2.
+func TestExplainSetsThePlaceOff(t *testing.T) {
+	workspace(t, map[string]string{
+		"router.yaml": shop, "events/a.json": paidEvent, "events/b.json": "[" + paidEvent + "]", "events/c.jsonl": "\n" + paidEvent,
+	})
+	r := command(t, "explain", "events")
+	for _, want := range []string{"event 1  a.json  type", "event 1  b.json[0]  type", "event 1  c.jsonl:2  type"} {
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("the output lacks %q:\n%s", want, r.stdout)
+		}
+	}
+}
+
 func TestExplainBadInput(t *testing.T) {
 	workspace(t, map[string]string{
 		"router.yaml": shop, "bad.jsonl": paidEvent + "\n{\"id\":1}\nnonsense\n", "text.json": "hello", "empty/readme.txt": "",
+		"none/a.json": "[]", "batch.json": "[]", "blank.jsonl": "\n\n",
 	})
 	for _, c := range []struct {
 		args []string
@@ -76,6 +90,12 @@ func TestExplainBadInput(t *testing.T) {
 	}{
 		{[]string{"explain", "none.json"}, exitEnvironment, []string{"none.json: no such file"}},
 		{[]string{"explain", "empty"}, exitEnvironment, []string{"empty: the folder holds no file with events"}},
+		// No event was explained without a word, and sent as 0 of 0.
+		{[]string{"explain", "none"}, exitFailed, []string{"no events in none"}},
+		{[]string{"explain", "batch.json"}, exitFailed, []string{"no events in batch.json"}},
+		{[]string{"explain", "blank.jsonl"}, exitFailed, []string{"no events in blank.jsonl"}},
+		{[]string{"send", "--to", "screen", "batch.json"}, exitFailed, []string{"no events in batch.json"}},
+		{[]string{"diff", "router.yaml", "router.yaml", "--events", "batch.json"}, exitFailed, []string{"no events in batch.json"}},
 		{[]string{"explain", "bad.jsonl"}, exitFailed, []string{"bad.jsonl:2: ", "bad.jsonl:3: "}},
 		{[]string{"explain", "text.json"}, exitFailed, []string{"text.json:1: "}},
 		{[]string{"explain", "--from", "order", "-"}, exitConfig, []string{`did you mean "orders"?`}},
@@ -92,6 +112,7 @@ func TestExplainBadInput(t *testing.T) {
 
 // TestExplainHints holds that what is almost right leads to a hint.
 func TestExplainHints(t *testing.T) {
+	deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
 	for _, c := range []struct{ when, event, want string }{
 		{"type: com.acme.paid", `"type":"com.Acme.paid"`, `type is "com.Acme.paid"; it differs only in case`},
 		{"type: [a.b, com.acme.paid]", `"type":"COM.ACME.PAID"`, "differs only in case"},
@@ -107,6 +128,8 @@ func TestExplainHints(t *testing.T) {
 		{"data: { order.total: 1 }", `"data":{"order":{"Total":1}}`, "data.order has no total; did you mean Total?"},
 		{"data: { order.id: 1 }", `"data":{"order":{"a":1,"b":2}}`, "data.order has no id; it has a, b"},
 		{"data: { ordr.id: 1 }", `"data":{"order":{"id":1}}`, "data has no ordr; did you mean order?"},
+		{"data: { ordr.id: 1 }", `"data":{"order":` + deep + `}`, "data has no ordr; did you mean order?"},
+		{"data: { order.id: 1 }", `"data":{"order":{"x":` + deep + `,"a":1}}`, "data.order has no id; it has a, x"},
 		{"data: { order.id.x: 1 }", `"data":{"order":{"id":1}}`, "data.order.id is 1 and has nothing below it"},
 		{"data: { items.sku: 1 }", `"data":{"items":[{"sku":1}]}`, "data.items is an array: write items[0].sku"},
 		{"data: { 'items[3].sku': 1 }", `"data":{"items":[{"sku":1}]}`, "data.items is an array with fewer elements"},
@@ -116,6 +139,14 @@ func TestExplainHints(t *testing.T) {
 		{"cesql: \"type = 'com.acme.paid'\"", `"type":"com.Acme.paid"`, "would hold if case did not matter"},
 		{"cesql: \"regio = 'eu'\"", `"region":"eu"`, "did you mean region?"},
 		{"cesql: \"missing > 5\"", `"subject":"x"`, "missing"},
+		{"type: 'com.acme.*'", `"type":"com.acme.paid"`, `hint: "com.acme.*" is compared as it stands; write { prefix: "com.acme." }`},
+		{"type: [x, '%.paid']", `"type":"com.acme.paid"`, `"%.paid" is compared as it stands; write { suffix: ".paid" }`},
+		{"region: '*'", `"region":"eu"`, `"*" is compared as it stands; write { exists: true }`},
+		{"type: ^com", `"type":"com.acme.paid"`, `write { prefix: "com" }`},
+		{"type: { prefix: 'com.acme.*' }", `"type":"com.acme.paid"`, `write { prefix: "com.acme." }`},
+		{"type: { glob: 'com.[ab]*' }", `"type":"com.acme.paid"`, `write { regex: "com\\.[ab].*" }`},
+		{"cesql: \"type LIKE 'com.*'\"", `"type":"com.acme.paid"`, "the expression would hold if its stars were %"},
+		{"cesql: \"region = EU\"", `"region":"EU"`, "the event has no attribute eu; write 'EU' if the text is meant"},
 		{"attributes: { any: x }", `"any":"X"`, "differs only in case"},
 		{"not: { type: t }", `"type":"t"`, `but type is "t"`},
 	} {
@@ -130,6 +161,31 @@ func TestExplainHints(t *testing.T) {
 		mine, _, _ := strings.Cut(r.stdout, "tests:")
 		if !strings.Contains(mine, "- mine: ") || !strings.Contains(mine, c.want) {
 			t.Errorf("%s with %s: got\n%s%s\nwant %q", c.when, c.event, r.stdout, r.stderr, c.want)
+		}
+	}
+}
+
+// TestNoHintsBelowNot: a value that a not refuses was said to be almost right, since not takes whatever is near it.
+func TestNoHintsBelowNot(t *testing.T) {
+	for _, c := range []struct{ when, event string }{
+		{"region: { not: [eu, us] }", `"region":"eu"`},
+		{"region: { not: eu }", `"region":"eu"`},
+		{"region: { not: { equals_ignore_case: EU } }", `"region":"eu"`},
+		{"region: { any: [{ not: eu }, x] }", `"region":"eu"`},
+		{"region: { not: { not: EU } }", `"region":"eu"`},
+		{"data: { order.total: { not: { gt: 5 } } }", `"data":{"order":{"total":10}}`},
+		{"not: { region: eu }", `"region":"eu"`},
+		{"not: { all: [{ region: EU }, { type: t }] }, region: us", `"region":"eu"`},
+		{"not: { not: { cesql: \"region = 'EU'\" } }", `"region":"eu"`},
+	} {
+		workspace(t, map[string]string{"router.yaml": strings.Replace(shop, "routes:\n", "routes:\n  - { name: mine, to: bus, when: { "+c.when+" } }\n", 1)})
+		for _, args := range [][]string{{"explain", "-"}, {"explain", "--all", "-"}} {
+			r := (&invocation{stdin: `{"specversion":"1.0","id":"1","source":"/s","type":"t",` + c.event + `}`}).run(t, args...)
+			_, mine, _ := strings.Cut(r.stdout, "- mine: ")
+			mine, _, _ = strings.Cut(mine, "\n  - ")
+			if mine == "" || strings.Contains(mine, "hint: ") {
+				t.Errorf("%v %s with %s: got\n%s%s", args, c.when, c.event, r.stdout, r.stderr)
+			}
 		}
 	}
 }

@@ -15,6 +15,9 @@ import (
 // maxInput bounds what is read as events from a file or standard input, in bytes.
 const maxInput = 64 << 20
 
+// errNoName is for events whose file has an empty name, as an unset variable gives it.
+var errNoName = &codeError{code: exitConfig, err: errors.New("the name of a file with events is empty; - is standard input")}
+
 // readFile reads at most a byte more than maxInput, so that a device cannot fill the memory.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
@@ -36,9 +39,13 @@ func (a *app) readText(path string) ([]byte, error) {
 // readEvents reads events of any shape from a file, from every file with events in a folder, or from standard input
 // for "-".
 func (a *app) readEvents(path string) ([]sample.Event, error) {
+	if path == "" {
+		return nil, errNoName
+	}
 	files := []string{path}
 	if path != "-" {
 		files = sample.Files(path, os.ReadDir)
+		defer a.progress("reading events", 0).end() // not of standard input, which may be typed
 	}
 	if files == nil {
 		return nil, &codeError{code: exitEnvironment, err: fmt.Errorf("%s: the folder holds no file with events (%s)",
@@ -61,7 +68,18 @@ func (a *app) readEvents(path string) ([]sample.Event, error) {
 		}
 		all = append(all, events...)
 	}
+	if len(all) == 0 {
+		return nil, &codeError{code: exitFailed, err: fmt.Errorf("no events in %s", inputName(path))}
+	}
 	return all, nil
+}
+
+// inputName is what a path of events is called.
+func inputName(path string) string {
+	if path == "-" {
+		return "standard input"
+	}
+	return path
 }
 
 // parseEvents reads the events of one text. The error names all lines that are wrong.

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,8 +18,24 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// asRouter is the variable that makes the test binary the program itself.
+const asRouter = "ROUTER_TEST_AS_ROUTER"
+
 // TestMain holds that no command leaves a goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asRouter) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// program prepares a command as a process of its own, for what a signal or a file descriptor decides.
+func program(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asRouter+"=1")
+	return cmd
+}
 
 // workspace makes a folder with these files the working directory.
 func workspace(t *testing.T, files map[string]string) {

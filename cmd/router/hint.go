@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/routing"
@@ -47,7 +47,7 @@ func (h *hinter) predicate(text string) *hinted {
 // of returns a guess, empty where there is no idea: a value that is almost right, an attribute or a JSON path that is
 // written differently.
 func (h *hinter) of(f *routing.Finding, e *envelope.Event) string {
-	if f == nil || f.Holds {
+	if f == nil || f.Holds || f.Negated {
 		return ""
 	}
 	path, data := strings.CutPrefix(f.Attribute, "data.")
@@ -90,9 +90,53 @@ func (h *hinter) value(f *routing.Finding) string {
 	case is(strings.TrimRight(f.Value, "/"), p.written) || is(f.Value+"/", p.written):
 		differs = "differs only in a slash at the end"
 	default:
-		return ""
+		return p.wildcards(func(m routing.Value) bool { return is(f.Value, asks("hint", m)) })
 	}
 	return fmt.Sprintf("%s is %q; it %s", f.Attribute, f.Value, differs)
+}
+
+// wildcards looks for a text of the predicate that was meant as a pattern: one that holds when it is read as such.
+func (p *hinted) wildcards(holds func(routing.Value) bool) string {
+	all := textsOf(p.matcher)
+	for _, word := range slices.Sorted(maps.Keys(all)) {
+		for _, text := range all[word] {
+			matcher, meant := routing.Lookalike(word, text, p.data)
+			if matcher == "" {
+				continue
+			}
+			v := routing.Value{Kind: routing.Scalar, Scalar: meant, Quoted: matcher != "exists"}
+			if v.Quoted {
+				meant = strconv.Quote(shorten(meant, 40))
+			}
+			if holds(routing.Value{Kind: routing.Map, Fields: []routing.Field{{Key: matcher, Value: v}}}) {
+				return fmt.Sprintf("%q is compared as it stands; write { %s: %s }", shorten(text, 40), matcher, meant)
+			}
+		}
+	}
+	return ""
+}
+
+// textsOf returns the texts of a matcher by the word that they belong to, which is empty for whole values.
+func textsOf(n *yaml.Node) map[string][]string {
+	texts := map[string][]string{}
+	add := func(word string, n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode {
+			texts[word] = append(texts[word], n.Value)
+		}
+		for _, item := range n.Content {
+			if n.Kind == yaml.SequenceNode && item.Kind == yaml.ScalarNode {
+				texts[word] = append(texts[word], item.Value)
+			}
+		}
+	}
+	if n.Kind != yaml.MappingNode {
+		add("", n)
+		return texts
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		add(n.Content[i].Value, n.Content[i+1])
+	}
+	return texts
 }
 
 // expression looks for the attribute that a CESQL expression failed for, or says that it would hold if case did not
@@ -105,6 +149,11 @@ func (h *hinter) expression(f *routing.Finding, e *envelope.Event) string {
 	if _, rest, missing := strings.Cut(f.Note, "no attribute "); missing {
 		name, _, _ := strings.Cut(rest, " ")
 		return hintAttribute(strings.TrimRight(name, ",;."), e)
+	}
+	if text := p.matcher.Value; strings.Contains(text, "*") {
+		if v := (routing.Value{Kind: routing.Scalar, Scalar: strings.ReplaceAll(text, "*", "%")}); asks("cesql", v)(e) {
+			return "the expression would hold if its stars were %, which is what LIKE has for any run of characters"
+		}
 	}
 	folded := e.Clone()
 	e.Attributes(func(name, text string) bool {
@@ -134,98 +183,4 @@ func hintAttribute(name string, e *envelope.Event) string {
 		return fmt.Sprintf("%s is in the payload: write data: { %s: … }", name, name)
 	}
 	return ""
-}
-
-// hintPath says how far a JSON path leads, and what is there instead.
-func hintPath(path string, e *envelope.Event) string {
-	if text, ok := e.Get(path); ok && path != "data" {
-		return fmt.Sprintf("%s is an attribute, which is %q: write it outside data", path, text)
-	}
-	if e.Data == nil {
-		return ""
-	}
-	if !json.Valid(e.Data) {
-		return "the payload is not JSON; its content type is " + quoteOr(e.DataContentType, "not stated")
-	}
-	there, rest := "", path
-	text, kind := envelope.String(e.Data), kindOfJSON(e.Data)
-	for i, c := range path {
-		if i == 0 || c != '.' && c != '[' {
-			continue
-		}
-		t, k := lookup(path[:i], e)
-		if k == envelope.PathMissing {
-			break
-		}
-		there, rest, text, kind = "."+path[:i], strings.TrimPrefix(path[i:], "."), t, k
-	}
-	return hintMember("data"+there, rest, text, kind)
-}
-
-// hintMember says what is at a place that the rest of a path does not lead on from.
-func hintMember(place, rest, text string, kind envelope.PathKind) string {
-	switch kind {
-	case envelope.PathArray:
-		if !strings.HasPrefix(rest, "[") {
-			return fmt.Sprintf("%s is an array: write %s[0].%s", place, strings.TrimPrefix(place, "data."), rest)
-		}
-		return place + " is an array with fewer elements"
-	case envelope.PathObject:
-	default:
-		return fmt.Sprintf("%s is %s and has nothing below it", place, printable(shorten(text, 40)))
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(text), &members); err != nil || len(members) == 0 {
-		return place + " is an empty object"
-	}
-	all := slices.Sorted(maps.Keys(members))
-	for i := range all {
-		all[i] = printable(shorten(all[i], 40))
-	}
-	step := rest
-	if i := strings.IndexAny(rest, ".["); i > 0 {
-		step = rest[:i]
-	}
-	if s := routing.Suggest(step, all); s != "" {
-		return fmt.Sprintf("%s has no %s; did you mean %s?", place, step, s)
-	}
-	const most = 8
-	if len(all) > most {
-		all = append(all[:most], "…")
-	}
-	return fmt.Sprintf("%s has no %s; it has %s", place, step, strings.Join(all, ", "))
-}
-
-func lookup(path string, e *envelope.Event) (text string, kind envelope.PathKind) {
-	p, err := envelope.ParsePath(path)
-	if err != nil || e.Data == nil {
-		return "", envelope.PathMissing
-	}
-	return p.Lookup(e.Data)
-}
-
-// kindOfJSON tells an object or an array at the root of a JSON document from everything else.
-func kindOfJSON(data []byte) envelope.PathKind {
-	switch data = bytes.TrimSpace(data); data[0] {
-	case '{':
-		return envelope.PathObject
-	case '[':
-		return envelope.PathArray
-	}
-	return envelope.PathString
-}
-
-func quoteOr(text, empty string) string {
-	if text == "" {
-		return empty
-	}
-	return fmt.Sprintf("%q", text)
-}
-
-// printable quotes a text that a terminal would not print as it is: payloads come from strangers.
-func printable(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		return strconv.Quote(text)
-	}
-	return text
 }

@@ -43,6 +43,9 @@ func (a *app) lintCommand() *cobra.Command {
 func (a *app) lint(paths []string, strict bool) error {
 	report := lintReport{Findings: []lintFinding{}}
 	for _, path := range paths {
+		if path == "" {
+			return errNoName
+		}
 		text, err := a.readText(path)
 		if err != nil {
 			return &codeError{code: exitEnvironment, err: err}

@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,24 +46,26 @@ type app struct {
 	json   bool
 	// width is the terminal's, in characters; 0 asks the terminal.
 	width int
+	// began is when the command began with what may take long; files is what run has read its configuration from.
+	began time.Time
+	files *readFiles
 }
 
 func main() {
-	// A closed pipe on standard output is an error of the write, not the end of the process: the stdout sink must see
-	// it to know that its events were not delivered.
-	signal.Ignore(syscall.SIGPIPE)
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(a.run(context.Background(), os.Args[1:]))
 }
 
 // run runs one command and returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
+	reported := &output{w: a.stdout}
+	a.stdout = reported
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	err := root.ExecuteContext(ctx)
+	err := reported.outcome(root.ExecuteContext(ctx))
 	if err == nil {
 		return exitFine
 	}
@@ -70,7 +74,10 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if errors.As(err, &coded) {
 		code = coded.code
 	}
-	if coded == nil || !coded.silent {
+	switch {
+	case reported.err != nil:
+		fmt.Fprintf(a.stderr, "router: %s\n", err)
+	case coded == nil || !coded.silent:
 		a.report(err, code)
 	}
 	return code
@@ -103,7 +110,7 @@ func (a *app) root() *cobra.Command {
 			"delivers each unchanged to every sink its rules name.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          wantsCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
@@ -133,7 +140,12 @@ func configFlag(cmd *cobra.Command, paths *[]string) {
 
 // load reads the configuration and reports its warnings.
 func (a *app) load(paths []string) (*config.Config, error) {
+	if slices.Contains(paths, "") {
+		return nil, &codeError{code: exitConfig, err: errors.New("the name of the configuration is empty; it is a file or a folder")}
+	}
+	p := a.progress("reading the configuration", 0)
 	cfg, err := config.Load(paths, a.env)
+	p.end()
 	if err != nil {
 		return nil, configError(err)
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -51,9 +53,53 @@ func styleFor(w io.Writer) style {
 }
 
 func isTerminal(w io.Writer) bool {
+	if o, ok := w.(*output); ok {
+		w = o.w
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// output passes on what a command reports, and keeps the first error of it: a report that did not arrive is no success.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+// Write passes p on. After an error it writes no more.
+func (o *output) Write(p []byte) (n int, err error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, o.err = o.w.Write(p)
+	return n, o.err
+}
+
+// outcome adds to the outcome of a command that its report was lost.
+func (o *output) outcome(err error) error {
+	var coded *codeError
+	switch errors.As(err, &coded); {
+	case o.err == nil:
+		return err
+	case err == nil || errors.Is(err, o.err):
+		return &codeError{code: exitFailed, err: o.err}
+	case coded != nil && coded.silent: // what it reported is what was lost
+		return &codeError{code: coded.code, err: o.err}
+	}
+	return err
+}
+
+// events is where a stdout sink writes to: standard output itself, whose errors the sink tells and mends.
+func (a *app) events() io.Writer {
+	if o, ok := a.stdout.(*output); ok {
+		return o.w
+	}
+	return a.stdout
+}
+
+// heedClosedPipes makes a closed pipe an error of the write. Otherwise it ends the process, which is what a command should
+// do that only reports. A stdout sink of a router that runs must see the error, to know that its events were not delivered.
+func heedClosedPipes() { signal.Ignore(syscall.SIGPIPE) }
 
 func (s style) paint(code, text string) string {
 	if !s.on {
@@ -73,7 +119,7 @@ type printer struct {
 // printer returns what writes to standard output.
 func (a *app) printer() *printer {
 	p := &printer{style: styleFor(a.stdout), w: a.stdout, width: a.width}
-	if f, ok := a.stdout.(*os.File); ok && p.width == 0 && term.IsTerminal(int(f.Fd())) {
+	if f, ok := a.events().(*os.File); ok && p.width == 0 && term.IsTerminal(int(f.Fd())) {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			p.width = max(width, minWidth)
 		}

@@ -1,29 +1,19 @@
 package main
 
 import (
-	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/internal/admin"
 	"github.com/eventrouter/router/internal/config"
-	"github.com/eventrouter/router/pipeline"
 )
-
-// settleTime is how long a file must be left alone before it is read again: editors and ConfigMaps change several
-// things in a row.
-const settleTime = 250 * time.Millisecond
 
 // sayAgain is how long a refusal that was logged answers a SIGHUP that gets the same one: who writes the file and sends the
 // signal sees it once.
@@ -60,69 +50,11 @@ func (r *reloads) book(err error) {
 	}
 }
 
-// watch reads the configuration again at a hangup and when one of its files changes, until ctx is done; the channel is
-// closed then.
-func (a *app) watch(ctx context.Context, in *instance, paths []string, hangups <-chan os.Signal) <-chan struct{} {
-	files, err := watchFolders(paths)
-	if err != nil {
-		in.log.Warn("the configuration is not watched; send SIGHUP after a change", zap.Error(err))
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		var changes chan fsnotify.Event
-		var troubles chan error
-		if files != nil {
-			defer files.Close()
-			changes, troubles = files.Events, files.Errors
-		}
-		quiet := time.NewTimer(0)
-		quiet.Stop()
-		defer quiet.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-hangups:
-				a.reload(in, paths, true)
-			case e := <-changes:
-				if e.Op != fsnotify.Chmod {
-					quiet.Reset(settleTime)
-				}
-			case err := <-troubles:
-				in.log.Warn("watching the configuration", zap.Error(err))
-			case <-quiet.C:
-				a.reload(in, paths, false)
-			}
-		}
-	}()
-	return done
-}
-
-// watchFolders watches the folders of the files, not the files: a ConfigMap and many editors put a new file in the
-// place of the old one.
-func watchFolders(paths []string) (*fsnotify.Watcher, error) {
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range paths {
-		if info, err := os.Stat(p); err != nil || !info.IsDir() {
-			p = filepath.Dir(p)
-		}
-		if err := w.Add(p); err != nil {
-			w.Close()
-			return nil, err
-		}
-	}
-	return w, nil
-}
-
 // errSame says that a file changed and the configuration did not.
 var errSame = errors.New("the configuration is the same")
 
-// reload takes over the routes of the configuration as it is now. Whatever is wrong with it, the router runs on with
-// what it has. Unless it was asked for, a file that changed without changing the configuration is passed over.
+// reload takes over the routes and tests of the configuration as it is now. Whatever is wrong with it, the router runs on
+// with what it has. Unless it was asked for, a file that changed without changing the configuration is passed over.
 func (a *app) reload(in *instance, paths []string, asked bool) {
 	routes, err := a.reread(in, paths, asked)
 	freeMemory(max(routes, in.routes.count))
@@ -208,24 +140,6 @@ func needsRestart(now, before *config.Config) error {
 		return nil
 	}
 	return fmt.Errorf("a change of %s needs a restart", strings.Join(changed, ", "))
-}
-
-// routesMark tells what routes do from what others do. A running router keeps it instead of the rules it was made of.
-type routesMark struct {
-	count int
-	sum   [sha256.Size]byte
-}
-
-// markRoutes marks the routes and the policy of a configuration. Where in the files they stand does not matter.
-func markRoutes(cfg *config.Config) routesMark {
-	h := sha256.New()
-	fmt.Fprintf(h, "%q", cfg.Unmatched) // a hash takes all that is written to it
-	for i := range cfg.Rules {
-		r := &cfg.Rules[i]
-		fmt.Fprintf(h, "%q %q %q %q %t %t %t %q\n",
-			r.Name, r.When, r.From, r.To, r.Stop, r.Drop, r.RewriteSource, pipeline.SetKey(*r))
-	}
-	return routesMark{len(cfg.Rules), [sha256.Size]byte(h.Sum(nil))}
 }
 
 // manyRoutes is from where on a configuration takes so much memory to read that it is given back.

@@ -31,6 +31,7 @@ func (a *app) runCommand() *cobra.Command {
 			"policy; what else has changed needs a restart, and is refused until then.",
 		Args: wantsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			heedClosedPipes()
 			ctx, stop := signalContext(cmd.Context())
 			defer stop()
 			return a.runRouter(ctx, paths)
@@ -42,11 +43,12 @@ func (a *app) runCommand() *cobra.Command {
 
 // runRouter runs a configuration until ctx is done.
 func (a *app) runRouter(ctx context.Context, paths []string) error {
+	a.recordFiles()
 	cfg, err := a.load(paths)
 	if err != nil {
 		return err
 	}
-	if results := runTests(cfg); failedTests(results) > 0 {
+	if results := a.runTests(cfg); failedTests(results) > 0 {
 		a.printTests(results)
 		if err := brokenSink(results); err != nil {
 			return configError(err)
@@ -91,7 +93,7 @@ type instance struct {
 // build makes every part and binds every port. Nothing is read, written or answered yet. It takes the configuration over
 // and releases what a running router does not need of it.
 func (a *app) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
-	w, err := newWiring(cfg, log, a.stdout)
+	w, err := newWiring(cfg, log, a.events())
 	if err != nil {
 		return nil, configError(err)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -55,9 +53,6 @@ func (a *app) sendCommand() *cobra.Command {
 	return cmd
 }
 
-// inlineName is the name of a sink that was given on the command line.
-const inlineName = "target"
-
 func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 	usage := func(format string, args ...any) error {
 		return &codeError{code: exitConfig, err: fmt.Errorf(format, args...)}
@@ -76,22 +71,29 @@ func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 	if _, ok := cfg.Sinks[name]; !ok {
 		return &codeError{code: exitConfig, err: unknownName("sink", name, cfg.SinkNames())}
 	}
-	w, err := newWiring(cfg, zap.NewNop(), a.stdout)
+	w, err := newWiring(cfg, zap.NewNop(), a.events())
 	if err != nil {
 		return configError(err)
 	}
 	defer w.close()
 	sink, err := w.sink(name)
 	if err != nil {
-		return configError(w.locate("sinks."+name+"."+kindOfSink(cfg, name), err))
+		return configError(inArgument(w.locate("sinks."+name+"."+kindOfSink(cfg, name), err)))
 	}
 	defer func() { _ = sink.Sink.Close(context.WithoutCancel(ctx)) }() // everything was confirmed, or its error told
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
+	begin := a.progress
+	if cfg.Sinks[name].Stdout != nil {
+		begin = a.writing
+	}
+	p := begin("sending", len(events))
+	defer p.end()
 	if err := awaitSink(ctx, sink.Sink); err != nil {
 		return &codeError{code: exitEnvironment, err: fmt.Errorf("sink %s: %w", name, err)}
 	}
-	failed := (&sender{sink: sink}).send(ctx, events)
+	failed := (&sender{sink: sink, progress: p}).send(ctx, events)
+	p.end()
 	a.printSent(name, len(events), failed)
 	if len(failed) > 0 {
 		return &codeError{code: exitFailed, err: errors.Join(failed...), silent: true}
@@ -105,22 +107,7 @@ func (a *app) sendConfig(f *sendFlags) (*config.Config, string, error) {
 		cfg, err := a.load(f.paths)
 		return cfg, f.to, err
 	}
-	// The rest of the file is what a configuration must state; nothing of it is used.
-	text := "x-send: true\nsources: { none: { http: { listen: '127.0.0.1:0', path: / } } }\n" +
-		"unmatched: drop\ndead_letter: drop\nroutes: [ { to: " + inlineName + " } ]\n" +
-		"sinks:\n  " + inlineName + ":\n    " + strings.ReplaceAll(strings.TrimSpace(f.inline), "\n", "\n    ") + "\n"
-	const path = "--sink"
-	env := config.Env{
-		LookupEnv: a.env.LookupEnv,
-		ReadDir:   func(string) ([]fs.DirEntry, error) { return nil, fs.ErrInvalid },
-		ReadFile: func(name string) ([]byte, error) {
-			if name == path {
-				return []byte(text), nil
-			}
-			return os.ReadFile(name)
-		},
-	}
-	cfg, err := config.Load([]string{path}, env)
+	cfg, err := a.inlineSink(f.inline)
 	if err != nil {
 		return nil, "", configError(err)
 	}
@@ -181,7 +168,7 @@ func (a *app) makeEvent(f *sendFlags) (*envelope.Event, error) {
 		}
 	}
 	if err := e.Validate(envelope.Options{}); err != nil {
-		return nil, &codeError{code: exitFailed, err: fmt.Errorf("send: %w", err)}
+		return nil, &codeError{code: exitConfig, err: fmt.Errorf("send: %w", err)}
 	}
 	return e, nil
 }

@@ -29,8 +29,9 @@ func awaitSink(ctx context.Context, sink bindings.Sink) error {
 // sender delivers events to one sink as a router would that has nothing else to do: what the sink does not accept is
 // refused, and data goes by its dataref.
 type sender struct {
-	sink   pipeline.Sink
-	failed []error
+	sink     pipeline.Sink
+	progress *progress
+	failed   []error
 }
 
 // send sends the events in batches and returns what failed in the end.
@@ -43,11 +44,13 @@ func (s *sender) send(ctx context.Context, events []*envelope.Event) []error {
 		}
 		if err := s.sink.Accepts.Check(e); err != nil {
 			s.fail(e, err)
+			s.progress.step(1)
 		} else {
 			pending = append(pending, e)
 		}
 		if len(pending) == batch || i == len(events)-1 {
 			s.insist(ctx, pending)
+			s.progress.step(len(pending))
 			pending = pending[:0]
 		}
 	}

@@ -73,7 +73,7 @@ func (a *app) testCommand() *cobra.Command {
 }
 
 func (a *app) test(cfg *config.Config, coverage bool) error {
-	results := runTests(cfg)
+	results := a.runTests(cfg)
 	report := map[string]any{"ok": failedTests(results) == 0, "tests": results}
 	if !a.json {
 		a.printTests(results)
@@ -150,13 +150,16 @@ func (a *app) printTests(results []testResult) {
 }
 
 // runTests judges every event of every test.
-func runTests(cfg *config.Config) []testResult {
+func runTests(cfg *config.Config) []testResult { return judgeTests(cfg, nil) }
+
+func judgeTests(cfg *config.Config, p *progress) []testResult {
 	j := newJudge(cfg)
 	defer j.close(context.Background())
 	var results []testResult
 	for i := range cfg.Tests {
 		for _, sample := range cfg.Tests[i].Samples {
 			results = append(results, j.test(&cfg.Tests[i], i, sample))
+			p.step(1)
 		}
 	}
 	return results

@@ -30,6 +30,23 @@ func wantsSome(what string) cobra.PositionalArgs {
 	}
 }
 
+// wantsCommand refuses a command that there is not, and says which one was meant or where they are listed.
+func wantsCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var all []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			all = append(all, c.Name())
+		}
+	}
+	if s := routing.Suggest(args[0], all); s != "" {
+		return fmt.Errorf("unknown command %q; did you mean %s?", args[0], s)
+	}
+	return fmt.Errorf("unknown command %q; %s --help lists the commands", args[0], cmd.Name())
+}
+
 // wantsNone refuses arguments. A file among them is probably a configuration.
 func wantsNone(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {

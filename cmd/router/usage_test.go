@@ -21,6 +21,18 @@ func TestWrongCommandLinesSayWhatIsRight(t *testing.T) {
 		{[]string{"lint"}, []string{"lint takes files with events, or - for standard input; got none"}},
 		{[]string{"check", "router.yaml"}, []string{`check takes no arguments; -c names the configuration; got 1 argument, ["router.yaml"]`}},
 		{[]string{"version", "x"}, []string{"version takes no arguments; got 1 argument"}},
+		// A misspelt command got no suggestion, and an empty name an error that named nothing.
+		{[]string{"chekc"}, []string{`unknown command "chekc"; did you mean check?`}},
+		{[]string{"explian", "a.json"}, []string{"did you mean explain?"}},
+		{[]string{"zzz"}, []string{`unknown command "zzz"; router --help lists the commands`}},
+		{[]string{"check", "-c", ""}, []string{"the name of the configuration is empty; it is a file or a folder"}},
+		{[]string{"run", "-c", ""}, []string{"the name of the configuration is empty"}},
+		{[]string{"diff", "", "router.yaml"}, []string{"the name of the configuration is empty"}},
+		{[]string{"explain", ""}, []string{"the name of a file with events is empty; - is standard input"}},
+		{[]string{"lint", ""}, []string{"the name of a file with events is empty"}},
+		// An attribute that cannot be is a wrong command line, which was a failed command.
+		{[]string{"send", "--to", "screen", "--type", "t", "--attribute", "Foo=1"}, []string{"send: Foo: is not an attribute name"}},
+		{[]string{"send", "--to", "screen", "--type", "t", "--attribute", "time=yesterday"}, []string{"send: time: "}},
 	} {
 		r := command(t, c.args...)
 		if r.code != exitConfig {

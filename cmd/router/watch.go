@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"go.uber.org/zap"
+)
+
+// settleTime is how long a file must be left alone before it is read again: editors and ConfigMaps change several
+// things in a row. One that is never left alone is read after longestSettle all the same.
+const (
+	settleTime    = 250 * time.Millisecond
+	longestSettle = 2 * time.Second
+)
+
+// settling waits until what changes is left alone.
+type settling struct {
+	*time.Timer
+	since time.Time // the first change that was not read yet; zero if there is none
+}
+
+func newSettling() *settling {
+	s := &settling{Timer: time.NewTimer(0)}
+	s.Stop()
+	return s
+}
+
+// changed puts the reading off, though not for ever.
+func (s *settling) changed() {
+	if s.since.IsZero() {
+		s.since = time.Now()
+	}
+	s.Reset(min(settleTime, time.Until(s.since.Add(longestSettle))))
+}
+
+// read says that what changed up to now is being read.
+func (s *settling) read() {
+	s.Stop()
+	s.since = time.Time{}
+}
+
+// watch reads the configuration again at a hangup and when one of its files changes, until ctx is done; the channel is
+// closed then.
+func (a *app) watch(ctx context.Context, in *instance, paths []string, hangups <-chan os.Signal) <-chan struct{} {
+	a.recordFiles()
+	folders, err := watchFolders(paths)
+	if err != nil {
+		in.log.Warn("the configuration is not watched; send SIGHUP after a change", zap.Error(err))
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if folders != nil {
+			defer folders.Close()
+		}
+		w := watcher{app: a, in: in, paths: paths, quiet: newSettling()}
+		defer w.quiet.Stop()
+		w.run(ctx, folders, hangups)
+	}()
+	return done
+}
+
+// watcher is one run of watch.
+type watcher struct {
+	app   *app
+	in    *instance
+	paths []string
+	quiet *settling
+}
+
+// run waits for changes and hangups; folders is nil if nothing can be watched.
+func (w *watcher) run(ctx context.Context, folders *fsnotify.Watcher, hangups <-chan os.Signal) {
+	var changes chan fsnotify.Event
+	var troubles chan error
+	if folders != nil {
+		changes, troubles = folders.Events, folders.Errors
+	}
+	files := w.app.files.named(w.paths)
+	reload := func(asked bool) {
+		w.quiet.read()
+		w.app.files.forget()
+		w.app.reload(w.in, w.paths, asked)
+		files = w.app.files.named(w.paths)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+			reload(true)
+		case e := <-changes:
+			if e.Op != fsnotify.Chmod && files.has(e.Name) {
+				w.quiet.changed()
+			}
+		case err := <-troubles:
+			if errors.Is(err, fsnotify.ErrEventOverflow) { // whatever was lost may have been one of the files
+				w.quiet.changed()
+				continue
+			}
+			w.in.log.Warn("watching the configuration", zap.Error(err))
+		case <-w.quiet.C:
+			reload(false)
+		}
+	}
+}
+
+// watchFolders watches the folders of the files, not the files: a ConfigMap and many editors put a new file in the
+// place of the old one.
+func watchFolders(paths []string) (*fsnotify.Watcher, error) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range paths {
+		if !isFolder(p) {
+			p = filepath.Dir(p)
+		}
+		if err := w.Add(absolute(p)); err != nil {
+			w.Close()
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// absolute returns the path from the root on; it is the path itself where nobody knows the working directory.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/sample"
+)
+
+// readFiles are the files and folders that the configuration was last read from, those that were not there included: what
+// ${file:} and events name, and not only what the command line does. They belong to whoever reads.
+type readFiles struct{ files, folders map[string]bool }
+
+// recordFiles makes every later reading of the configuration note what it reads.
+func (a *app) recordFiles() {
+	if a.files != nil {
+		return
+	}
+	a.files = &readFiles{}
+	a.files.forget()
+	text, list := a.env.ReadFile, a.env.ReadDir
+	if text == nil {
+		text = readFile
+	}
+	if list == nil {
+		list = os.ReadDir
+	}
+	a.env.ReadFile = func(path string) ([]byte, error) {
+		a.files.files[absolute(path)] = true
+		return text(path)
+	}
+	a.env.ReadDir = func(path string) ([]fs.DirEntry, error) {
+		entries, err := list(path)
+		if err == nil {
+			a.files.folders[absolute(path)] = true
+		}
+		return entries, err
+	}
+}
+
+// forget makes room for the next reading.
+func (r *readFiles) forget() { r.files, r.folders = map[string]bool{}, map[string]bool{} }
+
+// named returns which changes concern the configuration that paths name and that was read.
+func (r *readFiles) named(paths []string) concern {
+	c := concern{names: map[string]bool{}, configs: map[string]bool{}, events: map[string]bool{}}
+	for _, path := range paths {
+		path = absolute(path)
+		c.follow(path)
+		if isFolder(path) {
+			c.configs[path] = true
+		}
+	}
+	for path := range r.files {
+		c.follow(path)
+	}
+	for path := range r.folders {
+		c.follow(path)
+		c.events[path] = !c.configs[path]
+	}
+	return c
+}
+
+// concern tells the changes in a folder that may change the configuration from those of other files beside it, such as a
+// log that is written all the time.
+type concern struct {
+	names   map[string]bool // files, the links that lead to them, and the folders that these are in
+	configs map[string]bool // folders of which every configuration file is read
+	events  map[string]bool // folders of which every file with events is read
+}
+
+// follow adds a path and everything on the way to what it is. With a ConfigMap, the link that changes is the folder
+// ..data, behind the link that has the file's name.
+func (c *concern) follow(path string) {
+	if c.names[path] {
+		return
+	}
+	c.names[path] = true
+	if dir := filepath.Dir(path); dir != path {
+		c.follow(dir)
+	}
+	target, err := os.Readlink(path)
+	if err != nil {
+		return // no link, or nothing at all
+	}
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(filepath.Dir(path), target)
+	}
+	c.follow(filepath.Clean(target))
+}
+
+// has reports whether a change of a file may change the configuration.
+func (c *concern) has(path string) bool {
+	dir, name := filepath.Dir(path), filepath.Base(path)
+	return c.names[path] ||
+		c.configs[dir] && config.InFolder(name) ||
+		c.events[dir] && !strings.HasPrefix(name, ".") && slices.Contains(sample.Extensions(), filepath.Ext(name))
+}
