@@ -22,9 +22,9 @@ type Capture struct {
 // maxCapture bounds what the compressed body of a capture may become, in bytes.
 const maxCapture = 64 << 20
 
-// ReadCapture reads the text of one request. What a capture may have other than a connection: lines may end in a bare line feed, the empty line behind the header may be
-// missing, a request that does not say how long its body is has all of the rest as its body, and blank lines may follow a
-// body whose end is known.
+// ReadCapture reads the text of one request. What a capture may have other than a connection: lines may end in a bare line
+// feed, the empty line behind the header may be missing, a request that does not say how long its body is has all of the
+// rest as its body, and blank lines may follow a body whose end is known.
 func ReadCapture(text []byte) (*Capture, error) {
 	text = bytes.TrimLeft(text, " \t\r\n")
 	req, rest, err := readHead(text)
@@ -74,7 +74,8 @@ func captured(req *nethttp.Request, rest *bufio.Reader) ([]byte, error) {
 	body, err := io.ReadAll(req.Body)
 	switch {
 	case err != nil && len(req.TransferEncoding) > 0:
-		return nil, fmt.Errorf("Transfer-Encoding: the body is not a whole chunked one: %w", err)
+		return nil, fmt.Errorf("Transfer-Encoding: the body is not a whole chunked one: %w; remove the header if the body "+
+			"was joined already", err)
 	case err != nil:
 		return nil, fmt.Errorf("Content-Length: it says %d bytes, and the body has %d", req.ContentLength, len(body))
 	}

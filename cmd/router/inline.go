@@ -18,7 +18,7 @@ const (
 	inlineFile = "--sink"
 	// inlineHead is what a configuration must state besides; nothing of it is used.
 	inlineHead = "x-send: true\nsources: { none: { http: { listen: '127.0.0.1:0', path: / } } }\n" +
-		"unmatched: drop\ndead_letter: drop\nroutes: [ { to: " + inlineName + " } ]\n" +
+		"unmatched: drop\ndead_letter: drop\nroutes: [ { to: drop } ]\n" +
 		"sinks:\n  " + inlineName + ":\n"
 	inlineIndent = "    "
 )

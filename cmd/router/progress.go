@@ -44,12 +44,22 @@ func (a *app) progress(doing string, total int) *progress {
 	return p
 }
 
-// writing is progress for what writes to standard output meanwhile. Where that is a terminal, it is progress enough.
+// writing is progress for what writes to standard output meanwhile. Where that is a terminal, it is progress enough; where
+// it is a pipe, whoever reads that may write to the same terminal.
 func (a *app) writing(doing string, total int) *progress {
-	if isTerminal(a.stdout) {
+	if isTerminal(a.stdout) || isPipe(a.events()) {
 		return nil
 	}
 	return a.progress(doing, total)
+}
+
+func isPipe(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
 }
 
 func (p *progress) begin() {

@@ -58,9 +58,9 @@ func (a *app) watch(ctx context.Context, in *instance, paths []string, hangups <
 		if folders != nil {
 			defer folders.Close()
 		}
-		w := watcher{app: a, in: in, paths: paths, quiet: newSettling()}
+		w := watcher{app: a, in: in, paths: paths, quiet: newSettling(), folders: folders}
 		defer w.quiet.Stop()
-		w.run(ctx, folders, hangups)
+		w.run(ctx, hangups)
 	}()
 	return done
 }
@@ -71,14 +71,17 @@ type watcher struct {
 	in    *instance
 	paths []string
 	quiet *settling
+	// folders is nil if nothing can be watched; lost says that one of them is gone.
+	folders *fsnotify.Watcher
+	lost    bool
 }
 
-// run waits for changes and hangups; folders is nil if nothing can be watched.
-func (w *watcher) run(ctx context.Context, folders *fsnotify.Watcher, hangups <-chan os.Signal) {
+// run waits for changes and hangups.
+func (w *watcher) run(ctx context.Context, hangups <-chan os.Signal) {
 	var changes chan fsnotify.Event
 	var troubles chan error
-	if folders != nil {
-		changes, troubles = folders.Events, folders.Errors
+	if w.folders != nil {
+		changes, troubles = w.folders.Events, w.folders.Errors
 	}
 	files := w.app.files.named(w.paths)
 	reload := func(asked bool) {
@@ -104,9 +107,20 @@ func (w *watcher) run(ctx context.Context, folders *fsnotify.Watcher, hangups <-
 			}
 			w.in.log.Warn("watching the configuration", zap.Error(err))
 		case <-w.quiet.C:
-			reload(false)
+			if before := w.lost; !w.find() || !before {
+				reload(false)
+			}
+			if w.lost {
+				w.quiet.Reset(longestSettle)
+			}
 		}
 	}
+}
+
+// find watches the folders again that were removed or renamed, and reports whether one is still gone.
+func (w *watcher) find() (gone bool) {
+	w.lost = w.folders != nil && watchAll(w.folders, w.paths) != nil
+	return w.lost
 }
 
 // watchFolders watches the folders of the files, not the files: a ConfigMap and many editors put a new file in the
@@ -116,16 +130,24 @@ func watchFolders(paths []string) (*fsnotify.Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := watchAll(w, paths); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// watchAll watches the folders of the paths, as far as they are not watched.
+func watchAll(w *fsnotify.Watcher, paths []string) error {
 	for _, p := range paths {
 		if !isFolder(p) {
 			p = filepath.Dir(p)
 		}
 		if err := w.Add(absolute(p)); err != nil {
-			w.Close()
-			return nil, err
+			return err
 		}
 	}
-	return w, nil
+	return nil
 }
 
 func isFolder(path string) bool {

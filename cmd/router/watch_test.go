@@ -178,7 +178,7 @@ func TestWatchedFiles(t *testing.T) {
 	for name, want := range map[string]bool{
 		"map.yaml": true, "..data": true, "here.yaml": true, "policy": true, "some.jsonl": true, "new.http": true, "all": true,
 		"all/one.yml": true, "all/new.yaml": true, "all/one.json": true, "..data_tmp": false, "other.log": false,
-		"other.yaml": false, ".new.json": false, "all/other.json": false, "all/.one.yml.swp": false, "all/.#one.yml": false,
+		"other.yaml": false, ".new.json": false, "all/other.json": true, "all/.one.yml.swp": false, "all/.#one.yml": false,
 		"all/one.yml~": false,
 	} {
 		if got := files.has(in(name)); got != want {
@@ -231,5 +231,37 @@ func TestReloadSeesEveryWayToReplaceAFile(t *testing.T) {
 		}
 		done++
 		eventually(t, way.name, func() bool { return in.reloads.figures().Done == done })
+	}
+}
+
+// TestFilesOfTheRootAreWatched: a change of /router.yaml is told as one of //router.yaml, and was passed over.
+func TestFilesOfTheRootAreWatched(t *testing.T) {
+	var files readFiles
+	files.forget()
+	if c := files.named([]string{"/router.yaml"}); !c.has("//router.yaml") {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestWatchedFolderThatComesBack: a folder that was renamed, or removed and made again, was watched no more.
+func TestWatchedFolderThatComesBack(t *testing.T) {
+	dir, away := filepath.Join(t.TempDir(), "etc"), filepath.Join(t.TempDir(), "away")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	in := watched(t, writeFile(t, dir, "router.yaml", fmt.Sprintf(reloadConfig, "a", "drop")))
+	if err := os.Rename(dir, away); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a refusal", func() bool { return in.reloads.figures().Failed == 1 })
+	writeFile(t, away, "router.yaml", fmt.Sprintf(reloadConfig, "b", "drop"))
+	if err := os.Rename(away, dir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the folder is back", func() bool { return in.reloads.figures().Done == 1 })
+	writeFile(t, dir, "router.yaml", fmt.Sprintf(reloadConfig, "c", "drop"))
+	eventually(t, "a change in it", func() bool { return in.reloads.figures().Done == 2 })
+	if n := in.reloads.figures().Failed; n != 1 {
+		t.Errorf("%d refusals, want 1", n)
 	}
 }

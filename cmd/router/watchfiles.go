@@ -60,7 +60,7 @@ func (r *readFiles) named(paths []string) concern {
 	}
 	for path := range r.folders {
 		c.follow(path)
-		c.events[path] = !c.configs[path]
+		c.events[path] = true
 	}
 	return c
 }
@@ -70,7 +70,7 @@ func (r *readFiles) named(paths []string) concern {
 type concern struct {
 	names   map[string]bool // files, the links that lead to them, and the folders that these are in
 	configs map[string]bool // folders of which every configuration file is read
-	events  map[string]bool // folders of which every file with events is read
+	events  map[string]bool // folders that were listed, of which every file with events may be read
 }
 
 // follow adds a path and everything on the way to what it is. With a ConfigMap, the link that changes is the folder
@@ -95,6 +95,7 @@ func (c *concern) follow(path string) {
 
 // has reports whether a change of a file may change the configuration.
 func (c *concern) has(path string) bool {
+	path = filepath.Clean(path) // fsnotify has //name for what is in the root
 	dir, name := filepath.Dir(path), filepath.Base(path)
 	return c.names[path] ||
 		c.configs[dir] && config.InFolder(name) ||

@@ -64,7 +64,8 @@ func (l *loader) filled(c *Config, n *node, from []string) {
 			l.warn(n, "{%s} has no value for events of %s, which can come here and would be refused; give them a route with from, or a "+
 				"sink, of their own", name, c.described(lacking))
 		case name == "nats.stream" && slices.ContainsFunc(from, func(s string) bool { return c.Sources[s].NATS != nil }):
-			l.add(n, "{%s} is filled by JetStream sources alone, those with stream, and none comes here: events come from %s", name, c.described(from))
+			l.add(n, "{%s} is filled by JetStream sources alone, those with stream, and none comes here: events come from %s",
+				name, c.described(from))
 		default:
 			l.add(n, "{%s} is filled by %s sources alone, and none comes here: events come from %s%s", name, kind, c.described(from),
 				c.equivalent(name, from))
@@ -119,23 +120,29 @@ func (c *Config) described(sources []string) string {
 	return strings.Join(all, ", ")
 }
 
-// reaches returns the sources whose events can get to a sink: by routes, unmatched, or as dead letters.
+// reaches returns the sources whose events can get to a sink: by routes, unmatched, or as dead letters of another sink,
+// which has no dead letters of its own.
 func (c *Config) reaches(sink string) []string {
-	from := c.sourcesOf(sink)
-	add := func(sources []string) { from = append(from, sources...) }
-	if c.Unmatched == sink {
-		add(slices.DeleteFunc(c.SourceNames(), c.takesAll))
-	}
+	from := c.sends(sink)
 	if c.DeadLetter == sink {
-		add(c.SourceNames())
+		from = append(from, c.SourceNames()...)
 	}
 	for name, s := range c.Sinks {
 		if s.DeadLetter == sink {
-			add(c.sourcesOf(name))
+			from = append(from, c.sends(name)...)
 		}
 	}
 	slices.Sort(from)
 	return slices.Compact(from)
+}
+
+// sends returns the sources whose events get to a sink by routes, or because they match none.
+func (c *Config) sends(sink string) []string {
+	from := c.sourcesOf(sink)
+	if c.Unmatched == sink {
+		from = append(from, slices.DeleteFunc(c.SourceNames(), c.takesAll)...)
+	}
+	return from
 }
 
 // takesAll reports whether a route without a condition takes every event of a source, so that none is unmatched.

@@ -51,3 +51,20 @@ func TestMetadataOfOtherTransports(t *testing.T) {
 		}
 	}
 }
+
+// TestDeadLettersOfWhatIsUnmatchedFillPlaceholders: events that match no route could come to a sink of dead letters, and
+// were not counted.
+func TestDeadLettersOfWhatIsUnmatchedFillPlaceholders(t *testing.T) {
+	warnings, problems := said(t, `
+sources: { k: { kafka: { brokers: ["a:1"], topics: [t], group: g } }, h: { http: { listen: ":1" } } }
+sinks:
+  main: { http: { url: "http://x/" }, dead_letter: dead }
+  dead: { kafka: { brokers: ["a:1"], topic: "dead.{kafka.topic}" } }
+routes: [{ from: h, when: { type: a }, to: main }]
+unmatched: main
+dead_letter: drop
+`)
+	if problems != "" || !strings.Contains(warnings, "{kafka.topic} has no value for events of h (http)") {
+		t.Errorf("got %s%s", warnings, problems)
+	}
+}

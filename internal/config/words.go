@@ -22,12 +22,12 @@ var transportWords = map[string][]string{
 	"http.network":          {"any", "public"},
 }
 
-// emptyWords refuses words of a transport that are stated and empty.
+// emptyWords refuses words of a transport that are stated and empty. A variable that is empty asks for the default.
 func (l *loader) emptyWords(transport *node) {
 	for _, key := range slices.Sorted(maps.Keys(transportWords)) {
 		path := strings.Split(key, ".")
 		n := transport.at(path[1:]...)
-		if path[0] == transport.key && n != nil && n.value == "" && !n.bad && !n.wrong {
+		if path[0] == transport.key && n != nil && n.value == "" && len(n.replaced) == 0 && !n.bad && !n.wrong {
 			l.add(n, "expected %s, got %s; remove the key for the default", list(transportWords[key]), n.quote())
 		}
 	}

@@ -48,6 +48,9 @@ func TestEmptyWords(t *testing.T) {
 			}
 		}
 	}
+	if _, err := loadText(t, sink(`kafka: { brokers: ["a:1"], topic: t, acks: "${UNSET:-}" }`)); err != nil {
+		t.Errorf("an empty variable does not ask for the default: %v", err)
+	}
 	if len(transportWords) != 11 {
 		t.Errorf("%d keys take words, and 11 are tried", len(transportWords))
 	}
