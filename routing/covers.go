@@ -41,21 +41,17 @@ func (x *indexer) cover(k key, exact bool) {
 	x.found = append(x.found, cover{ids: x.arena[len(x.arena)-1:], exact: exact})
 }
 
-// coverList adds a cover of several keys.
-func (x *indexer) coverList(kind keyKind, slot int32, values []string, exact bool) {
-	start := len(x.arena)
-	for _, v := range values {
-		x.arena = append(x.arena, x.id(key{kind, slot, v}))
-	}
-	x.found = append(x.found, cover{ids: x.arena[start:], exact: exact})
-}
-
+// coverValues adds a cover of the values of a predicate, each of which is a key.
 func (x *indexer) coverValues(kind keyKind, p *pred) {
 	if p.test == nil {
 		x.cover(key{kind, p.slot, p.text}, true)
 		return
 	}
-	x.coverList(kind, p.slot, p.test.values, true)
+	start := len(x.arena)
+	for _, v := range p.test.values {
+		x.arena = append(x.arena, x.id(key{kind, p.slot, v}))
+	}
+	x.found = append(x.found, cover{ids: x.arena[start:], exact: true})
 }
 
 // coverPattern indexes a pattern by the literal text at its ends and between them. Where it has none at its ends, the

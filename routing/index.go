@@ -52,9 +52,8 @@ type index struct {
 	scansFrom bool
 	// longestFold is the longest folded key: values that are much longer cannot equal any.
 	longestFold int
-	// inside finds the postings of the pieces that a value has anywhere in it, of which there are so many.
-	inside *hashIndex
-	pieces int
+	// inside finds the postings of the pieces that a value has anywhere in it.
+	inside hashIndex
 }
 
 const noPair = -1
@@ -70,8 +69,7 @@ type indexer struct {
 	// pairOf is the key of each rule's pair, or noPair.
 	pairOf []int32
 	// wanted says for each attribute how many leaves a piece of its value leads to best, once that is counted.
-	wanted  []int32
-	counted bool
+	wanted []int32
 	// posts are the postings in the order of the rules, owners their keys.
 	posts  []posting
 	owners []int32
@@ -154,7 +152,7 @@ func (x *indexer) fanout(c cover) int {
 	for _, id := range c.ids {
 		k := &x.keys.keys[id]
 		weight := [...]int{byValue: 2, byPrefix: 8, bySuffix: 8, byFold: 3, byInside: 16, byExists: 1 << 10}[k.kind]
-		if k.kind == byInside && x.counted && x.wanted[k.slot] < fewPieces {
+		if k.kind == byInside && x.wanted != nil && x.wanted[k.slot] < fewPieces {
 			weight = 1 << 20 // rather than trying every rule on the attribute
 		}
 		if (k.kind == byPrefix || k.kind == bySuffix) && len(k.text) < 3 {

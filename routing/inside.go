@@ -43,17 +43,17 @@ func pieces(texts []string) (all []string) {
 // wantPieces counts for each attribute the leaves that a piece leads to best, once it is known how many rules share each
 // key.
 func (x *indexer) wantPieces() {
-	x.wanted = make([]int32, len(x.lower.attrNames))
+	wanted := make([]int32, len(x.lower.attrNames))
 	from := int32(0)
 	for _, end := range x.ends {
 		if c, _, ok := x.cheapest(x.found[from:end]); ok {
 			if k := &x.keys.keys[c.ids[0]]; k.kind == byInside {
-				x.wanted[k.slot]++
+				wanted[k.slot]++
 			}
 		}
 		from = end
 	}
-	x.counted = true
+	x.wanted = wanted
 }
 
 // lookUpInside tries the entries that want a text anywhere in the value. Each of them is tried once, however often the
@@ -74,7 +74,7 @@ func (s *Scratch) lookUpInside(slot int32, text string, lengths uint16) {
 
 // tryPiece tries what a piece of a value leads to, unless it has led there before.
 func (s *Scratch) tryPiece(piece string, slot int32, sum uint64) {
-	h := s.table.index.inside
+	h := &s.table.index.inside
 	p := h.tags.probe(sum)
 	for at, ok := h.tags.next(&p); ok; at, ok = h.tags.next(&p) {
 		b := &h.buckets[at]

@@ -63,8 +63,7 @@ func (x *indexer) layout() {
 			hashed = append(hashed, hashEntry{hashKey{k.text, foldSlot(k.slot)}, x.keys.sums[id], s})
 		}
 	}
-	ix.hash, ix.paired, ix.inside = newHashIndex(hashed), newSumIndex(paired), newHashIndex(inside)
-	ix.pieces = len(inside)
+	ix.hash, ix.paired, ix.inside = newHashIndex(hashed), newSumIndex(paired), *newHashIndex(inside)
 	for of, keys := range affixes {
 		at := &ix.slots[of.slot]
 		at.affixes = append(at.affixes, newRadixes(keys, of.kind == bySuffix)...)

@@ -37,7 +37,7 @@ func TestMatchEqualsReference(t *testing.T) {
 		})
 		table := compileAnyway(t, rules)
 		withPairs += min(1, len(table.index.pairs))
-		withPieces += min(1, table.index.pieces)
+		withPieces += min(1, len(table.index.inside.keys))
 		for range 100 {
 			matched += compareOnce(t, g, table, whens, s)
 			done += len(rules)

@@ -155,19 +155,7 @@ func (l *lowerer) conjunct(c cesql.Conjunct) (p pred, sure, ok bool) {
 	if slices.Contains(c.Values, "") {
 		return pred{}, false, false
 	}
-	p.slot = l.attr(c.Attribute)
-	switch c.Op {
-	case cesql.Prefix:
-		p.op = opPrefix
-	case cesql.Suffix:
-		p.op = opSuffix
-	case cesql.Exists:
-		p.op = opExists
-	case cesql.Contains:
-		p.op = opGlob
-	default:
-		p.op = opEqual
-	}
+	p.slot, p.op = l.attr(c.Attribute), impliedOp(c.Op)
 	if len(c.Values) == 1 && p.op != opGlob {
 		p.text = c.Values[0]
 	} else {
@@ -177,6 +165,22 @@ func (l *lowerer) conjunct(c cesql.Conjunct) (p pred, sure, ok bool) {
 		p.test.glob = &glob{parts: []string{"", c.Values[0], ""}}
 	}
 	return p, isRequired(p.slot), true
+}
+
+// impliedOp translates what an expression implies of an attribute.
+func impliedOp(o cesql.Op) op {
+	switch o {
+	case cesql.Prefix:
+		return opPrefix
+	case cesql.Suffix:
+		return opSuffix
+	case cesql.Exists:
+		return opExists
+	case cesql.Contains:
+		return opGlob
+	default:
+		return opEqual
+	}
 }
 
 // either returns the predicate of a choice: one of the alternatives holds, all of it that is known.

@@ -232,16 +232,11 @@ func (r *reviewer) implied() {
 	}
 }
 
-// impliedLiteral returns what an expression implies of an attribute as a matcher would say it.
+// impliedLiteral returns what an expression implies of the beginning, the end or the whole of an attribute as a matcher
+// would say it.
 func impliedLiteral(n *node, c cesql.Conjunct) (l literal, ok bool) {
-	o := opEqual
-	switch c.Op {
-	case cesql.Equal, cesql.In:
-	case cesql.Prefix:
-		o = opPrefix
-	case cesql.Suffix:
-		o = opSuffix
-	default:
+	o := impliedOp(c.Op)
+	if c.Op == cesql.Either || o == opExists || o == opGlob {
 		return l, false
 	}
 	return literal{node: &node{op: o, pos: n.pos, path: n.path, attr: c.Attribute, test: newTest(o, c.Values)}}, true

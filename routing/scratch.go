@@ -88,7 +88,7 @@ func (s *Scratch) adopt(t *Table) {
 		data:  make([]dataValue, len(t.paths)),
 		seen:  make([]uint32, len(t.rules)),
 
-		pieces: make([]uint32, t.index.pieces),
+		pieces: make([]uint32, len(t.index.inside.keys)),
 
 		expressions: make([]expressionValue, t.expressions),
 	}

@@ -105,8 +105,8 @@ func (c *SinkConfig) produceOptions() []kgo.Opt {
 // KeepsOrder reports whether events of one ordering key, in the sense of Event.Key, may share a Send. They may where
 // they all go to one partition: in one topic, with a record key that is the event's key or with none; and where all
 // replicas in sync confirm: without that the client has no sequence numbers, and a request that it sends while a refused
-// one is still narrowed down may overtake. Other kinds of order (by subject, by source) are not promised, because such events may be spread
-// over partitions that fail apart.
+// one is still narrowed down may overtake. Other kinds of order (by subject, by source) are not promised, because such
+// events may be spread over partitions that fail apart.
 func (s *Sink) KeepsOrder() bool {
 	if s.encoder.static == "" || s.cfg.Acks != "" && s.cfg.Acks != "all" {
 		return false

@@ -28,8 +28,8 @@ func (d *difference) compareSettings(before, after *config.Config) {
 	}
 }
 
-// compareParts lists the sources, sinks, policies and other keys that differ. Of how a part is configured only the keys are shown: the
-// values may be secrets.
+// compareParts lists the sources, sinks, policies and other keys that differ. Of how a part is configured only the keys are
+// shown: the values may be secrets.
 func (d *difference) compareParts(before, after *config.Config) {
 	compareNamed(d, "source", before.Sources, after.Sources, before.SourceNames(), after.SourceNames())
 	compareNamed(d, "sink", before.Sinks, after.Sinks, before.SinkNames(), after.SinkNames())

@@ -71,7 +71,7 @@ type watcher struct {
 	in    *instance
 	paths []string
 	quiet *settling
-	// folders is nil if nothing can be watched; lost says that one of them is gone.
+	// folders is nil if nothing can be watched; lost says that one of them was gone at the last look.
 	folders *fsnotify.Watcher
 	lost    bool
 }
@@ -107,20 +107,15 @@ func (w *watcher) run(ctx context.Context, hangups <-chan os.Signal) {
 			}
 			w.in.log.Warn("watching the configuration", zap.Error(err))
 		case <-w.quiet.C:
-			if before := w.lost; !w.find() || !before {
+			lost := w.folders != nil && watchAll(w.folders, w.paths) != nil // those that were removed or renamed
+			if !lost || !w.lost {
 				reload(false)
 			}
-			if w.lost {
+			if w.lost = lost; lost {
 				w.quiet.Reset(longestSettle)
 			}
 		}
 	}
-}
-
-// find watches the folders again that were removed or renamed, and reports whether one is still gone.
-func (w *watcher) find() (gone bool) {
-	w.lost = w.folders != nil && watchAll(w.folders, w.paths) != nil
-	return w.lost
 }
 
 // watchFolders watches the folders of the files, not the files: a ConfigMap and many editors put a new file in the

@@ -69,6 +69,9 @@ func TestBooleansMatch(t *testing.T) {
 	if !c.Rules[0].When.Holds(c.Tests[0].Samples[0].Event) || routing.Scalar != c.Routes[0].When.Fields[0].Value.Kind {
 		t.Errorf("%v does not hold", c.Rules[0].When)
 	}
+	if got := string(c.Tests[0].Samples[0].Event.Data); got != `{"a":true}` {
+		t.Errorf("the data of the test is %s, want the JSON true", got)
+	}
 }
 
 // TestTextsWithoutQuotesInExpressions: a text whose quotes are missing is an attribute that no event has.

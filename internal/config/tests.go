@@ -138,10 +138,8 @@ func appendJSON(dst []byte, n *node) []byte {
 		return append(dst, "null"...)
 	}
 	plain := !n.quoted && len(n.replaced) == 0
-	switch {
-	case plain && n.tag == "!!bool":
-		return append(dst, strings.ToLower(n.value)...)
-	case plain && (n.tag == "!!int" || n.tag == "!!float") && jsonNumber.MatchString(n.value):
+	number := (n.tag == "!!int" || n.tag == "!!float") && jsonNumber.MatchString(n.value)
+	if plain && (n.tag == "!!bool" || number) {
 		return append(dst, n.value...)
 	}
 	return quoted(dst, n.value)
