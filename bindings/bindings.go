@@ -2,8 +2,6 @@ package bindings
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
 
 	"github.com/eventrouter/router/envelope"
 )
@@ -85,99 +83,4 @@ type Previewer interface {
 type Settler interface {
 	// Settle runs once per batch, on any goroutine; it must not block and must not emit.
 	Settle(b *Batch)
-}
-
-// Batch is a run of events that a source read together and acknowledges together, with an outcome for each.
-// The source fills it with Add and hands it over; from then on it belongs to the pipeline until Settle.
-type Batch struct {
-	// Events are the batch's events; slots are reused after Settle.
-	Events []envelope.Event
-
-	origin  Settler
-	pending atomic.Int64
-	mu      sync.Mutex // guards errs
-	errs    []error    // nil unless something failed
-}
-
-// NewBatch returns an empty batch with room for capacity events whose outcome goes to origin.
-func NewBatch(origin Settler, capacity int) *Batch {
-	b := &Batch{Events: make([]envelope.Event, 0, capacity)}
-	b.Init(origin)
-	return b
-}
-
-// Init sets where the outcome goes; for batches that are a field of a source's own batch type.
-func (b *Batch) Init(origin Settler) { b.origin = origin }
-
-// Add appends an empty event and returns it. The pointer is valid until the next Add.
-func (b *Batch) Add() *envelope.Event {
-	if len(b.Events) < cap(b.Events) {
-		b.Events = b.Events[:len(b.Events)+1]
-		return &b.Events[len(b.Events)-1]
-	}
-	b.Events = append(b.Events, envelope.Event{})
-	return &b.Events[len(b.Events)-1]
-}
-
-// Reset empties the batch for reuse. Events keep their capacity and let go of the messages they came from, which a
-// batch that waits in a pool would otherwise keep alive outside of any window.
-func (b *Batch) Reset() {
-	for i := range b.Events {
-		b.Events[i].Reset()
-	}
-	b.Events = b.Events[:0]
-	b.errs = nil
-	b.pending.Store(0)
-}
-
-// Size returns roughly how many bytes the batch's events hold.
-func (b *Batch) Size() int {
-	n := 0
-	for i := range b.Events {
-		n += b.Events[i].Size()
-	}
-	return n
-}
-
-// Err returns why event i failed, nil if it did not. Only the settler of a settled batch may call it.
-func (b *Batch) Err(i int) error {
-	if b.errs == nil {
-		return nil
-	}
-	return b.errs[i]
-}
-
-// Failed reports whether any event of the settled batch failed.
-func (b *Batch) Failed() bool { return b.errs != nil }
-
-// Fail records why event i failed. The first error of an event stays. It does not count the event as done.
-func (b *Batch) Fail(i int, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.errs == nil {
-		b.errs = make([]error, len(b.Events))
-	}
-	if b.errs[i] == nil {
-		b.errs[i] = err
-	}
-}
-
-// Expect says how many outcomes the batch waits for. The pipeline calls it once, before the first hand-off; with 0
-// the batch is settled at once.
-func (b *Batch) Expect(n int) {
-	b.pending.Store(int64(n))
-	if n == 0 {
-		b.origin.Settle(b)
-	}
-}
-
-// Done counts n outcomes; the last one settles the batch (invariant 1), after which it must not be touched
-// (invariant 3).
-func (b *Batch) Done(n int) {
-	switch left := b.pending.Add(-int64(n)); {
-	case left == 0:
-		b.origin.Settle(b)
-	case left < 0:
-		panic("bindings: batch counted more outcomes than it expected")
-	}
 }

@@ -3,6 +3,7 @@ package bindings
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Window bounds what a source has in flight, in events and in bytes (invariant 6). It is the router's only
@@ -14,6 +15,26 @@ type Window struct {
 	events int
 	bytes  int
 	freed  chan struct{} // closed and replaced when room was given back while somebody waits
+
+	waiters int       // how many wait in Acquire
+	since   time.Time // when the first of them began to
+}
+
+// Usage is how full a window is. A bound of 0 is none.
+type Usage struct {
+	Events, MaxEvents int
+	Bytes, MaxBytes   int
+	// Waiting is since when the source has waited for room, zero if it does not.
+	Waiting time.Time
+}
+
+// Usage returns how full the window is now.
+func (w *Window) Usage() Usage {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return Usage{
+		Events: w.events, MaxEvents: max(w.maxEvents, 0), Bytes: w.bytes, MaxBytes: max(w.maxBytes, 0), Waiting: w.since,
+	}
 }
 
 // NewWindow returns a window of that many events and bytes; a bound of 0 or less is no bound.
@@ -49,12 +70,15 @@ func (w *Window) tryLocked(events, bytes int) bool {
 
 // Acquire takes room, waiting for it until ctx is done.
 func (w *Window) Acquire(ctx context.Context, events, bytes int) error {
+	waits := false
 	for {
 		w.mu.Lock()
 		if w.tryLocked(events, bytes) {
+			w.waitLocked(&waits, false)
 			w.mu.Unlock()
 			return nil
 		}
+		w.waitLocked(&waits, true)
 		if w.freed == nil {
 			w.freed = make(chan struct{})
 		}
@@ -63,9 +87,27 @@ func (w *Window) Acquire(ctx context.Context, events, bytes int) error {
 		select {
 		case <-freed:
 		case <-ctx.Done():
+			w.mu.Lock()
+			w.waitLocked(&waits, false)
+			w.mu.Unlock()
 			return ctx.Err()
 		}
 	}
+}
+
+// waitLocked notes that a caller of Acquire begins or ends to wait.
+func (w *Window) waitLocked(waits *bool, now bool) {
+	switch {
+	case now && !*waits:
+		if w.waiters++; w.waiters == 1 {
+			w.since = time.Now()
+		}
+	case *waits && !now:
+		if w.waiters--; w.waiters == 0 {
+			w.since = time.Time{}
+		}
+	}
+	*waits = now
 }
 
 // Release gives room back.

@@ -64,6 +64,7 @@ func (s *MemorySource) Run(ctx context.Context, emit func(*bindings.Batch)) erro
 		if s.Window.Acquire(ctx, len(b.Events), b.Size()) != nil {
 			break
 		}
+		b.Hold(s.Window, b.Size())
 		s.emitted.Add(1)
 		emit(b)
 	}
@@ -94,7 +95,7 @@ func (s *MemorySource) Settle(b *bindings.Batch) {
 	}
 	s.settled++
 	s.mu.Unlock()
-	s.Window.Release(len(b.Events), b.Size())
+	b.Free()
 	b.Reset()
 	s.emitted.Done()
 }

@@ -291,8 +291,9 @@ func (r *run) deliver(ctx context.Context, d *delivery) error {
 			r.recycle(b)
 			return err
 		}
+		b.Hold(r.source.settings.Window, b.bytes)
 		if !d.tracker.emit() {
-			r.source.settings.Window.Release(len(b.Events), b.bytes)
+			b.Free()
 			r.recycle(b)
 			return nil // the partition is somebody else's now
 		}
@@ -388,7 +389,7 @@ func (r *run) batch() *batch {
 func (b *batch) Settle(*bindings.Batch) {
 	r := b.run
 	b.tracker.settle(b.first, &b.Batch, b.spans)
-	r.source.settings.Window.Release(len(b.Events), b.bytes)
+	b.Free()
 	r.recycle(b)
 	r.home.Done()
 }

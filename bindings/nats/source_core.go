@@ -45,14 +45,13 @@ var errGap = errors.New("nats: the connection was lost; core NATS is at most onc
 // coreBatch is a batch whose outcome changes nothing: there is nobody to tell.
 type coreBatch struct {
 	bindings.Batch
-	r     *coreReader
-	bytes int
+	r *coreReader
 }
 
 // Settle gives the batch back.
 func (b *coreBatch) Settle(*bindings.Batch) {
-	r, n := b.r, len(b.Events)
-	r.settings.Window.Release(n, b.bytes)
+	r := b.r
+	b.Free()
 	b.Reset()
 	select {
 	case r.free <- b:
@@ -246,9 +245,10 @@ func (r *coreReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*bi
 				break
 			}
 		}
-		b.bytes = b.Size()
+		size := b.Size()
 		// The context is never done, so there is no error.
-		_ = r.settings.Window.Acquire(context.WithoutCancel(ctx), len(b.Events), b.bytes)
+		_ = r.settings.Window.Acquire(context.WithoutCancel(ctx), len(b.Events), size)
+		b.Hold(r.settings.Window, size)
 		r.inFlight.Add(1)
 		emit(&b.Batch)
 		msgs = msgs[n:]

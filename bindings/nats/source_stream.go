@@ -37,7 +37,6 @@ type streamBatch struct {
 	r      *streamReader
 	tokens []token       // of each message
 	spans  adapter.Spans // which events came from which message
-	bytes  int
 }
 
 // Settle hands the batch to the acker.
@@ -49,7 +48,7 @@ func (b *streamBatch) Settle(*bindings.Batch) {
 // release gives the batch back when its outcomes were read.
 func (b *streamBatch) release() {
 	r := b.r
-	r.settings.Window.Release(len(b.Events), b.bytes)
+	b.Free()
 	b.Reset()
 	b.tokens, b.spans = b.tokens[:0], b.spans[:0]
 	select {
@@ -200,11 +199,12 @@ func (r *streamReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*
 				break
 			}
 		}
-		b.bytes = b.Size()
-		if r.settings.Window.Acquire(ctx, len(b.Events), b.bytes) != nil {
+		size := b.Size()
+		if r.settings.Window.Acquire(ctx, len(b.Events), size) != nil {
 			r.returnAll(msgs)
 			return false
 		}
+		b.Hold(r.settings.Window, size)
 		r.inFlight.Add(1)
 		emit(&b.Batch)
 		msgs = msgs[n:]

@@ -18,11 +18,10 @@ const (
 // batch is what one receive brought.
 type batch struct {
 	bindings.Batch
-	run           *run
-	msgs          []*held
-	spans         adapter.Spans // which events came from which of msgs
-	failed        []error
-	events, bytes int // taken from the window
+	run    *run
+	msgs   []*held
+	spans  adapter.Spans // which events came from which of msgs
+	failed []error
 }
 
 func (r *run) newBatch() *batch {
@@ -63,9 +62,8 @@ func (b *batch) Settle(*bindings.Batch) {
 			}
 		}
 	}
-	events, bytes := b.events, b.bytes
+	b.Free()
 	b.recycle()
-	r.settings.Window.Release(events, bytes)
 	r.batches.Done()
 }
 

@@ -211,9 +211,9 @@ func (r *run) hand(ctx context.Context, b *batch) {
 		r.pool.Put(b)
 		return
 	}
-	b.events, b.bytes = len(b.Events), b.Size()
+	size := b.Size()
 	// The keeper extends what waits here. With ctx done it is given back at once.
-	if err := r.settings.Window.Acquire(ctx, b.events, b.bytes); err != nil {
+	if err := r.settings.Window.Acquire(ctx, len(b.Events), size); err != nil {
 		now := time.Now()
 		for _, h := range b.msgs {
 			r.ledger.release(h, 0, now)
@@ -221,6 +221,7 @@ func (r *run) hand(ctx context.Context, b *batch) {
 		b.recycle()
 		return
 	}
+	b.Hold(r.settings.Window, size)
 	r.batches.Add(1)
 	r.emit(&b.Batch)
 }

@@ -1,0 +1,109 @@
+package bindings
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// legRecorder keeps what a batch tells its source.
+type legRecorder struct {
+	staged, ended []Leg
+	settled       int
+}
+
+func (r *legRecorder) Settle(*Batch)               { r.settled++ }
+func (r *legRecorder) Staged(_ *Batch, legs []Leg) { r.staged = append(r.staged, legs...) }
+func (r *legRecorder) Ended(_ *Batch, legs []Leg)  { r.ended = append(r.ended, legs...) }
+
+func TestRoomOfAnEventComesBackBeforeThatOfItsBatch(t *testing.T) {
+	w := NewWindow(10, 1<<20)
+	r := &legRecorder{}
+	b := NewBatch(r, 4)
+	for range 4 {
+		b.Add()
+	}
+	if !w.TryAcquire(4, 1000) {
+		t.Fatal("no room")
+	}
+	b.Hold(w, 1000)
+	one, two := NewSinkID("one"), NewSinkID("two")
+	b.Fail(3, errors.New("held")) // has no leg and is not done
+	b.Stage([]Leg{{Event: 0, Sink: one}, {Event: 0, Sink: two}, {Event: 1, Sink: one}})
+	b.Expect(3 + 1)
+	check := func(when string, events int) {
+		t.Helper()
+		if got, _ := w.InFlight(); got != events {
+			t.Errorf("%s: %d events in flight, want %d", when, got, events)
+		}
+	}
+	check("event 2 has no leg", 3)
+	b.Ended([]Leg{{Event: 0, Sink: one}})
+	b.Done(1)
+	check("one of two legs of event 0 ended", 3)
+	b.Ended([]Leg{{Event: 1, Sink: one}, {Event: 0, Sink: two}})
+	b.Done(2)
+	check("events 0 and 1 ended", 1)
+	if _, bytes := w.InFlight(); bytes <= 1000 {
+		t.Errorf("%d bytes in flight, want the batch's 1000 and the slots of the events that ended", bytes)
+	}
+	b.Done(1)
+	b.Free()
+	if events, bytes := w.InFlight(); events != 0 || bytes != 0 {
+		t.Errorf("%d events and %d bytes in flight after Free", events, bytes)
+	}
+	want := []Leg{{0, one, false}, {1, one, true}, {0, two, true}}
+	if !reflect.DeepEqual(r.ended, want) || r.settled != 1 || len(r.staged) != 3 {
+		t.Errorf("ended %v, settled %d, staged %v; want %v, once", r.ended, r.settled, r.staged, want)
+	}
+}
+
+func TestWindowTellsSinceWhenASourceWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWindow(1, 0)
+		_ = w.TryAcquire(1, 5)
+		began := time.Now()
+		got := make(chan error, 1)
+		go func() { got <- w.Acquire(context.Background(), 1, 7) }()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if u := w.Usage(); !u.Waiting.Equal(began) || u.Events != 1 || u.MaxEvents != 1 || u.Bytes != 5 {
+			t.Errorf("usage %+v, want waiting since %s", u, began)
+		}
+		w.Release(1, 5)
+		if err := <-got; err != nil {
+			t.Fatal(err)
+		}
+		if u := w.Usage(); !u.Waiting.IsZero() {
+			t.Errorf("waits since %s after it got room", u.Waiting)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { got <- w.Acquire(ctx, 1, 7) }()
+		synctest.Wait()
+		cancel()
+		<-got
+		if u := w.Usage(); !u.Waiting.IsZero() {
+			t.Errorf("waits since %s after it gave up", u.Waiting)
+		}
+	})
+}
+
+func TestSinkIDsAreNeitherNothingNorThePolicies(t *testing.T) {
+	b := NewBatch(&legRecorder{}, 1)
+	b.Add()
+	id := NewSinkID("bus")
+	if id <= PolicySink || id != NewSinkID("bus") || id == NewSinkID("bus2") {
+		t.Errorf("id of bus is %d", id)
+	}
+	b.SkipSinks(0, []SinkID{id})
+	if !b.Skips(0, id) || b.Skips(0, PolicySink) {
+		t.Error("the event is to skip bus, and nothing else")
+	}
+	b.Reset()
+	if b.Add(); b.Skips(0, id) {
+		t.Error("a reused batch still skips sinks")
+	}
+}
