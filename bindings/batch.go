@@ -1,6 +1,7 @@
 package bindings
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -113,15 +114,7 @@ func (b *Batch) SkipSinks(i int, sinks []SinkID) {
 
 // Skips reports whether the sink had event i before.
 func (b *Batch) Skips(i int, sink SinkID) bool {
-	if b.done == nil {
-		return false
-	}
-	for _, s := range b.done[i] {
-		if s == sink {
-			return true
-		}
-	}
-	return false
+	return b.done != nil && slices.Contains(b.done[i], sink)
 }
 
 // Err returns why event i failed, nil if it did not. Only the settler of a settled batch may call it.

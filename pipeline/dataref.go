@@ -83,7 +83,7 @@ func (s *shard) shrink(d *delivery, cause error) bool {
 	d.event.Variant += " without data"
 	d.attempts++
 	d.next = 0
-	s.putBack(*d)
+	s.lines.putBack(*d)
 	return true
 }
 

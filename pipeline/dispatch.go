@@ -40,8 +40,9 @@ type dispatcher struct {
 	staged  [][]delivery // by shard number
 	touched []int
 	seen    []leg
-	legs    []int64       // staged ordinary deliveries, by lane
-	held    []*sinkCounts // of the batch's events that a policy holds
+	counts  []int64        // staged ordinary deliveries, by lane
+	legs    []bindings.Leg // staged deliveries, by event
+	held    []*sinkCounts  // of the batch's events that a policy holds
 }
 
 // leg is a sink with the change made for it: what an event must not be delivered to twice.
@@ -55,13 +56,14 @@ func newDispatcher(p *Pipeline, pl *plan) *dispatcher {
 	for _, l := range p.lanes {
 		shards += len(l.shards)
 	}
-	return &dispatcher{p: p, plan: pl, scratch: pl.table.NewScratch(), staged: make([][]delivery, shards), legs: make([]int64, len(p.lanes))}
+	return &dispatcher{p: p, plan: pl, scratch: pl.table.NewScratch(), staged: make([][]delivery, shards), counts: make([]int64, len(p.lanes))}
 }
 
 // dispatch matches every event of a batch of the source with that number and hands its deliveries to the lanes. It is
 // the emit of a source and never blocks.
 func (p *Pipeline) dispatch(b *bindings.Batch, source int) {
 	pl := p.plan.Load()
+	b.Source = source
 	d := pl.dispatchers.Get().(*dispatcher)
 	tally := sourceTally{events: int64(len(b.Events))}
 	total := 0
@@ -71,7 +73,9 @@ func (p *Pipeline) dispatch(b *bindings.Batch, source int) {
 		}
 	}
 	p.stats.sources[source].add(&tally)
-	d.count()
+	d.count(source)
+	b.Stage(d.legs)
+	d.legs = d.legs[:0]
 	// The count is complete before the first hand-off: a lane may finish before the next line runs.
 	b.Expect(total + len(d.held))
 	d.flush()
@@ -112,13 +116,13 @@ func (d *dispatcher) stage(b *bindings.Batch, i int32, source int, tally *source
 	e := &b.Events[i]
 	if e.Malformed != nil {
 		tally.malformed++
-		return d.policy(b, i, malformed(e.Malformed))
+		return d.policy(b, i, malformed(e.Malformed), tally)
 	}
 	rules := d.plan.table.Match(d.scratch, source, e)
 	tally.failed += int64(d.scratch.Errors())
 	if len(rules) == 0 {
 		tally.unmatched++
-		return d.noMatch(b, i)
+		return d.noMatch(b, i, tally)
 	}
 	n := 0
 	d.seen = d.seen[:0]
@@ -138,7 +142,7 @@ func (d *dispatcher) stage(b *bindings.Batch, i int32, source int, tally *source
 			if d.delivered(leg{l, set}) {
 				continue
 			}
-			n += d.stageLeg(b, i, r, leg{l, set})
+			n += d.stageLeg(b, i, r, leg{l, set}, tally)
 		}
 	}
 	return n
@@ -161,8 +165,12 @@ func (d *dispatcher) delivered(l leg) bool {
 	return false
 }
 
-func (d *dispatcher) stageLeg(b *bindings.Batch, i, rule int32, to leg) int {
+func (d *dispatcher) stageLeg(b *bindings.Batch, i, rule int32, to leg, tally *sourceTally) int {
 	e := &b.Events[i]
+	if b.Skips(int(i), to.lane.counts.id) {
+		tally.skipped++
+		return 0
+	}
 	dv := delivery{batch: b, event: e, plan: d.plan, index: i, rule: rule, counts: to.lane.counts}
 	if to.set != nil {
 		dv.event, dv.own = d.p.newEvent(), true
@@ -171,22 +179,20 @@ func (d *dispatcher) stageLeg(b *bindings.Batch, i, rule int32, to leg) int {
 			return d.giveUp(dv, to.lane, err)
 		}
 	}
-	d.legs[to.lane.number]++
+	d.counts[to.lane.number]++
 	d.push(to.lane, dv)
 	return 1
 }
 
 // noMatch applies the unmatched policy.
-func (d *dispatcher) noMatch(b *bindings.Batch, i int32) int {
+func (d *dispatcher) noMatch(b *bindings.Batch, i int32, tally *sourceTally) int {
 	cause := bindings.Permanent(bindings.ReasonUnmatched, "", errUnmatched)
 	switch t := d.plan.unmatched; t.action {
 	case Drop:
 		d.p.stats.unmatched.Add(1)
 		return 0
 	case ToSink:
-		d.legs[t.lane.number]++
-		d.push(t.lane, delivery{batch: b, event: &b.Events[i], plan: d.plan, index: i, rule: -1, counts: t.lane.counts})
-		return 1
+		return d.stageLeg(b, i, -1, leg{lane: t.lane}, tally)
 	case Reject:
 		if b.Events[i].Meta.Transport == "http" {
 			b.Fail(int(i), cause)
@@ -196,11 +202,15 @@ func (d *dispatcher) noMatch(b *bindings.Batch, i int32) int {
 		}
 	default:
 	}
-	return d.policy(b, i, cause)
+	return d.policy(b, i, cause, tally)
 }
 
 // policy ends an event that has no sink of its own as the general dead-letter policy says.
-func (d *dispatcher) policy(b *bindings.Batch, i int32, cause error) int {
+func (d *dispatcher) policy(b *bindings.Batch, i int32, cause error, tally *sourceTally) int {
+	if b.Skips(int(i), bindings.PolicySink) {
+		tally.skipped++
+		return 0
+	}
 	d.p.stats.policy.legs.Add(1)
 	dv := delivery{batch: b, event: &b.Events[i], plan: d.plan, index: i, rule: -1, counts: &d.p.stats.policy}
 	return d.giveUp(dv, nil, cause)
@@ -229,6 +239,7 @@ func (d *dispatcher) giveUp(dv delivery, from *lane, cause error) int {
 		d.held = append(d.held, dv.counts)
 		return 0
 	default:
+		d.p.stats.pending(dv.batch.Source, dv.counts).Add(1)
 		d.push(t.lane, deadLetter(d.p, dv, from, cause))
 		return 1
 	}
@@ -244,14 +255,17 @@ func (d *dispatcher) push(l *lane, dv delivery) {
 		d.touched = append(d.touched, n)
 	}
 	d.staged[n] = append(d.staged[n], dv)
+	d.legs = append(d.legs, bindings.Leg{Event: dv.index, Sink: dv.counts.id})
 }
 
 // count adds the staged legs to the lanes' figures; it must come before any of them can end.
-func (d *dispatcher) count() {
-	for i, n := range d.legs {
+func (d *dispatcher) count(source int) {
+	for i, n := range d.counts {
 		if n > 0 {
-			d.p.lanes[i].counts.legs.Add(n)
-			d.legs[i] = 0
+			c := d.p.lanes[i].counts
+			c.legs.Add(n)
+			d.p.stats.pending(source, c).Add(n)
+			d.counts[i] = 0
 		}
 	}
 }

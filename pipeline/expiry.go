@@ -32,25 +32,24 @@ func (s *shard) screen(now time.Time) {
 	if sink.Expired == DeliverExpired && sink.Accepts == nil {
 		return
 	}
-	ends := ender{p: s.lane.p}
 	// Backwards, as settle does it: what is put back or handed on keeps its order then.
 	for i := len(s.batch) - 1; i >= 0; i-- {
 		d := &s.batch[i]
 		cause := sink.Accepts.Check(d.event)
 		if sink.Expired != DeliverExpired && !d.dead && hasExpired(d.event, now) {
 			if sink.Expired == DropExpired {
-				ends.expired(d)
+				s.ends.expired(d)
 				*d = delivery{} // taken out
 				continue
 			}
 			cause = bindings.Permanent(bindings.ReasonExpired, "", errExpired)
 		}
 		if cause != nil {
-			s.giveUp(d, cause, now.UnixNano(), &ends)
+			s.giveUp(d, cause, now.UnixNano())
 			*d = delivery{}
 		}
 	}
-	ends.flush()
+	s.ends.flush()
 	s.sendLetters()
 	s.lane.report.refused(s.lane, &s.refused)
 	s.batch = slices.DeleteFunc(s.batch, func(d delivery) bool { return d.batch == nil })
@@ -69,8 +68,3 @@ func hasExpired(e *envelope.Event, now time.Time) bool {
 }
 
 // expired ends a delivery that its sink discards because it came too late.
-func (e *ender) expired(d *delivery) {
-	d.counts.dropped.Add(1)
-	e.p.stats.expired.Add(1)
-	e.end(d)
-}

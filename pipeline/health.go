@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -24,7 +25,11 @@ const readyAttempt = 10 * time.Second
 // Status is whether a source or sink is ready, and if not, why.
 type Status struct {
 	Name string // "sink bus", "source orders"
-	Err  error
+	// Err is why the part keeps the router from being ready, nil if it does not.
+	Err error
+	// Trouble is what an operator should know although the router is ready: a sink that was not reached yet, a source that
+	// waits for room.
+	Trouble error
 }
 
 // health is what readyz shows.
@@ -40,10 +45,15 @@ type part struct {
 }
 
 // set sets the state of a part, unless it has failed for good.
-func (h *health) set(name string, err error) { h.put(part{Status{name, err}, false}) }
+func (h *health) set(name string, err error) { h.put(part{Status{Name: name, Err: err}, false}) }
+
+// trouble sets what is wrong with a part that does not keep the router from being ready.
+func (h *health) trouble(name string, err error) {
+	h.put(part{Status{Name: name, Trouble: err}, false})
+}
 
 // fail sets the last state of a part.
-func (h *health) fail(name string, err error) { h.put(part{Status{name, err}, true}) }
+func (h *health) fail(name string, err error) { h.put(part{Status{Name: name, Err: err}, true}) }
 
 func (h *health) put(p part) {
 	h.mu.Lock()
@@ -55,6 +65,18 @@ func (h *health) put(p part) {
 	case p.final || !h.parts[i].final:
 		h.parts[i] = p
 	}
+}
+
+// troubleOf returns the error or the trouble of a part.
+func (h *health) troubleOf(name string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.parts {
+		if p.Name == name {
+			return cmp.Or(p.Err, p.Trouble)
+		}
+	}
+	return nil
 }
 
 // Health returns the state of every sink and source, sinks first, each in the order of the configuration. The router
@@ -69,21 +91,40 @@ func (p *Pipeline) Health() []Status {
 				return s.Status
 			}
 		}
-		return Status{name, errConnecting}
+		return Status{Name: name, Err: errConnecting}
 	}
 	var all []Status
 	for _, l := range p.lanes {
 		all = append(all, status("sink "+l.sink.Name))
 	}
-	for _, s := range p.settings.Sources {
-		all = append(all, status("source "+s.Name))
+	for i, s := range p.settings.Sources {
+		st := status("source " + s.Name)
+		if st.Err == nil {
+			st.Trouble = p.stalled(i)
+		}
+		all = append(all, st)
 	}
 	return all
 }
 
-// awaitSinks returns true once every sink is ready, false if ctx was done before.
-func (p *Pipeline) awaitSinks(ctx context.Context) bool {
-	var wg sync.WaitGroup
+// opening is the start of the sinks.
+type opening struct {
+	all     sync.WaitGroup // one for each sink that is being asked
+	awaited sync.WaitGroup // those of them that the sources wait for
+}
+
+// wait returns when no sink is asked any more.
+func (o *opening) wait() { o.all.Wait() }
+
+// await returns true once every sink that the sources wait for is ready, false if ctx was done before.
+func (o *opening) await(ctx context.Context) bool {
+	o.awaited.Wait()
+	return ctx.Err() == nil
+}
+
+// openSinks asks every sink until it is ready or ctx is done. What is for a sink waits in its lane until then.
+func (p *Pipeline) openSinks(ctx context.Context) *opening {
+	o := &opening{}
 	for _, l := range p.lanes {
 		name := "sink " + l.sink.Name
 		r, ok := l.sink.Sink.(bindings.Readier)
@@ -91,18 +132,29 @@ func (p *Pipeline) awaitSinks(ctx context.Context) bool {
 			p.health.set(name, nil)
 			continue
 		}
-		wg.Go(func() {
-			if p.awaitReady(ctx, name, r) {
+		l.open.Store(false)
+		state := p.health.trouble
+		if l.sink.AwaitReady {
+			state = p.health.set
+			o.awaited.Add(1)
+		}
+		state(name, errConnecting)
+		o.all.Go(func() {
+			if p.awaitReady(ctx, name, r, state) {
 				p.health.set(name, nil)
+				l.open.Store(true)
+				l.wakeAll()
+			}
+			if l.sink.AwaitReady {
+				o.awaited.Done()
 			}
 		})
 	}
-	wg.Wait()
-	return ctx.Err() == nil
+	return o
 }
 
-// awaitReady repeats Ready with back-off until it returns nil or ctx is done.
-func (p *Pipeline) awaitReady(ctx context.Context, name string, r bindings.Readier) bool {
+// awaitReady repeats Ready with back-off until it returns nil or ctx is done. What it waits for it tells state.
+func (p *Pipeline) awaitReady(ctx context.Context, name string, r bindings.Readier, state func(string, error)) bool {
 	var throttle logThrottle
 	for attempt := 1; ; attempt++ {
 		tryCtx, cancel := context.WithTimeout(ctx, readyAttempt)
@@ -111,7 +163,7 @@ func (p *Pipeline) awaitReady(ctx context.Context, name string, r bindings.Readi
 		if err == nil {
 			return true
 		}
-		p.health.set(name, err)
+		state(name, err)
 		if ctx.Err() != nil {
 			return false
 		}

@@ -46,7 +46,7 @@ func (s *subscriber) Run(ctx context.Context, _ func(*bindings.Batch)) error {
 func started(t *testing.T, s *subscriber) (p *Pipeline, ready func() error, stop func() error) {
 	t.Helper()
 	r := newRig(t, all("s"), []Sink{{Name: "s", Sink: &bindingtest.MemorySink{}}})
-	r.settings.Sources = []Source{{"in", s}}
+	r.settings.Sources = []Source{{Name: "in", Source: s}}
 	p, err := New(r.settings)
 	if err != nil {
 		t.Fatal(err)

@@ -17,13 +17,6 @@ const (
 	defaultBatchBytes  = 4 << 20
 )
 
-// lookahead is how many times a full batch, and minLookahead how many deliveries at least, a shard looks past those
-// that have to wait, to find others that need not. It bounds the work of a cut when one key blocks.
-const (
-	lookahead    = 4
-	minLookahead = 1024
-)
-
 // lane carries deliveries to one sink. Its shards share nothing but the sink and its pause, so that a key, which
 // always picks the same shard, is sent by one worker at a time (invariant 5).
 type lane struct {
@@ -37,6 +30,8 @@ type lane struct {
 	limiter        *rate.Limiter
 	dead           target
 	counts         *sinkCounts
+	// open is false until the sink is ready for the first time; what is for it waits until then.
+	open atomic.Bool
 	// pausedUntil is when the target wants to be called again, in Unix nanoseconds: a RetryAfter stops all shards.
 	pausedUntil atomic.Int64
 	report      sinkReport
@@ -53,17 +48,20 @@ type shard struct {
 	wake   chan struct{} // holds at most one token
 
 	// What follows belongs to the worker.
-	queue    []delivery // queue[head:] is pending, in order
-	head     int
-	batch    []delivery
-	events   []*envelope.Event
-	busy     keySet
-	letters  []delivery // dead letters of the Send that is being settled, the last one first
-	refused  refusals   // those of the Send that is being settled
-	timer    *time.Timer
-	failures int   // consecutive Sends in which every event failed
-	paused   int64 // not before this time, in Unix nanoseconds
-	lingers  int64 // since when a batch fills, 0 if none does
+	queue     []delivery // queue[head:] is what nothing keeps from going, in order; none of it was sent before
+	head      int
+	lines     lines // what has to wait
+	batch     []delivery
+	bytes     int // of the batch
+	events    []*envelope.Event
+	busy      keySet // keys of the batch whose next event has to wait for its outcome
+	ends      ender
+	letters   []delivery // dead letters of the Send that is being settled, the last one first
+	refused   refusals   // those of the Send that is being settled
+	timer     *time.Timer
+	target    targetHealth
+	lingers   int64               // since when a batch fills, 0 if none does
+	givenBack map[uint64]struct{} // keys whose held event was given back at the stop
 }
 
 func newLane(p *Pipeline, number, firstShard int) *lane {
@@ -95,6 +93,7 @@ func newLane(p *Pipeline, number, firstShard int) *lane {
 		l.limiter = rate.NewLimiter(rate.Limit(sink.Rate), burst)
 		l.sink.BatchEvents = min(l.sink.BatchEvents, burst)
 	}
+	l.open.Store(true)
 	for range sink.Concurrency {
 		l.shards = append(l.shards, newShard(l))
 	}
@@ -102,7 +101,7 @@ func newLane(p *Pipeline, number, firstShard int) *lane {
 }
 
 func newShard(l *lane) *shard {
-	s := &shard{lane: l, wake: make(chan struct{}, 1), timer: time.NewTimer(0)}
+	s := &shard{lane: l, wake: make(chan struct{}, 1), timer: time.NewTimer(0), ends: ender{p: l.p}}
 	s.timer.Stop()
 	return s
 }
@@ -142,6 +141,13 @@ func (s *shard) push(ds []delivery) {
 	s.signal()
 }
 
+// wakeAll makes every shard look again at what it has.
+func (l *lane) wakeAll() {
+	for _, s := range l.shards {
+		s.signal()
+	}
+}
+
 func (s *shard) signal() {
 	select {
 	case s.wake <- struct{}{}:
@@ -174,135 +180,15 @@ func (s *shard) take() (closed bool) {
 	return s.closed
 }
 
-// cut moves the next Send's deliveries from the queue to s.batch, in their order, passing over those that have to
-// wait: for their time, or for an earlier one of their key (invariant 5). It returns when the earliest of the
-// waiting may go, 0 if none waits for a time.
-func (s *shard) cut(now int64) (wakeAt int64) {
-	l := s.lane
-	s.batch = s.batch[:0]
-	if p := max(s.paused, l.pausedUntil.Load()); p > now {
-		return p
-	}
-	s.busy.reset()
-	end := min(len(s.queue), s.head+max(lookahead*l.sink.BatchEvents, minLookahead))
-	bytes, i := 0, s.head
-	for ; i < end && len(s.batch) < l.sink.BatchEvents; i++ {
-		d := &s.queue[i]
-		if d.key != 0 && s.busy.has(d.key) {
-			continue
-		}
-		if d.next > now {
-			if wakeAt == 0 || d.next < wakeAt {
-				wakeAt = d.next
-			}
-			if d.blocks() {
-				s.busy.add(d.key)
-			}
-			if d.held {
-				end = len(s.queue) // it may wait for ever; what need not wait for it is found behind it, however far
-			}
-			continue
-		}
-		size := d.event.Size()
-		if bytes += size; bytes > l.sink.BatchBytes && len(s.batch) > 0 {
-			break
-		}
-		if d.key != 0 && (!l.keepsOrder || l.mayShrink(d)) {
-			s.busy.add(d.key)
-		}
-		s.batch = append(s.batch, *d)
-		d.batch = nil // marks it as taken
-	}
-	s.compact(i)
-	return wakeAt
-}
-
-// blocks reports whether what follows of the same key has to wait for this delivery. A dead letter that its sink can
-// never take waits for an operator; the dead letters behind it need not.
-func (d *delivery) blocks() bool { return d.key != 0 && (!d.held || !d.dead) }
-
-// compact closes the gaps that the taken deliveries left in queue[head:end].
-func (s *shard) compact(end int) {
-	w := end
-	for i := end - 1; i >= s.head; i-- {
-		if s.queue[i].batch == nil {
-			continue
-		}
-		w--
-		if w != i {
-			s.queue[w] = s.queue[i]
-		}
-	}
-	clear(s.queue[s.head:w])
-	s.head = w
-}
-
-// putBack returns failed deliveries to the front of the queue, in their order. There is room: they were taken from
-// there, and nothing was appended since.
-func (s *shard) putBack(d delivery) {
-	s.head--
-	s.queue[s.head] = d
-}
-
-// pending reports whether the worker has anything left.
+// pending reports whether the queue has anything left.
 func (s *shard) pending() bool { return s.head < len(s.queue) }
 
-// keySet is a set of hashes that is emptied in no time: entries of an older generation count as free.
-type keySet struct {
-	slots []keySlot
-	gen   uint32
-	used  int
-}
+// waits reports whether anything is left, in the queue or in a line.
+func (s *shard) waits() bool { return s.pending() || len(s.lines.waiting) > 0 }
 
-type keySlot struct {
-	key uint64
-	gen uint32
-}
-
-func (k *keySet) reset() {
-	k.used = 0
-	if k.gen++; k.gen == 0 { // wrapped: old entries could look new
-		clear(k.slots)
-		k.gen = 1
-	}
-}
-
-func (k *keySet) find(key uint64) *keySlot {
-	mask := uint64(len(k.slots) - 1)
-	for i := key & mask; ; i = (i + 1) & mask {
-		s := &k.slots[i]
-		if s.gen != k.gen || s.key == key {
-			return s
-		}
-	}
-}
-
-func (k *keySet) has(key uint64) bool {
-	if len(k.slots) == 0 {
-		return false
-	}
-	return k.find(key).gen == k.gen
-}
-
-func (k *keySet) add(key uint64) {
-	if 2*(k.used+1) > len(k.slots) {
-		k.grow()
-	}
-	if s := k.find(key); s.gen != k.gen {
-		*s = keySlot{key, k.gen}
-		k.used++
-	}
-}
-
-func (k *keySet) grow() {
-	old := k.slots
-	k.slots = make([]keySlot, max(64, 2*len(old)))
-	for _, s := range old {
-		if s.gen == k.gen {
-			*k.find(s.key) = s
-		}
-	}
-}
+// blocks reports whether what follows of the same key has to wait for this delivery. A dead letter that its sink can
+// never take waits for an operator; the dead letters after it need not.
+func (d *delivery) blocks() bool { return d.key != 0 && (!d.held || !d.dead) }
 
 // newEvent returns an empty event for a copy that a route, a sink or a dead letter changes.
 func (p *Pipeline) newEvent() *envelope.Event { return p.events.Get().(*envelope.Event) }

@@ -337,7 +337,7 @@ func TestSinkThatIsBrokenForGoodStopsTheRouter(t *testing.T) {
 // TestHeldDeliveriesHideNothing: a cut looks past everything that a policy holds, and past what waits behind it for the
 // sake of order, however much that is. It once looked at 1024 deliveries, and what came behind was never sent.
 func TestHeldDeliveriesHideNothing(t *testing.T) {
-	const many = 2 * minLookahead
+	const many = 2048
 	for name, c := range map[string]struct {
 		key   string // of what is held
 		sinks func(*bindingtest.MemorySink) []Sink

@@ -55,12 +55,16 @@ type Retry struct {
 	Initial, Max time.Duration
 	For          time.Duration
 	Attempts     int
+	// MaxAfter bounds what a target may ask for (Retry-After), 0 for no bound.
+	MaxAfter time.Duration
 }
 
 // Source is a source with its name.
 type Source struct {
 	Name   string
 	Source bindings.Source
+	// Window is the one that Source takes room from, for what is told of it; it may be nil.
+	Window *bindings.Window
 }
 
 // Sink is a sink with its name and the policies of its lane. Zero values of Concurrency, BatchEvents, BatchBytes and
@@ -74,6 +78,9 @@ type Sink struct {
 	// BatchEvents and BatchBytes bound what one Send gets. Linger waits that long for a batch to fill.
 	BatchEvents, BatchBytes int
 	Linger                  time.Duration
+	// AwaitReady keeps the sources from reading until the sink has been ready once. Without it only what is for this
+	// sink waits.
+	AwaitReady bool
 	// Timeout bounds one Send, 0 for no bound.
 	Timeout time.Duration
 	// Rate bounds events per second, 0 for no bound.
@@ -166,26 +173,33 @@ func (p *Pipeline) SetRoutes(table *routing.Table, unmatched Policy) error {
 		return err
 	}
 	p.plan.Store(pl)
+	for _, src := range p.settings.Sources {
+		if f, ok := src.Source.(bindings.PlanFollower); ok {
+			f.OnPlan(bindings.Plan{Fingerprint: pl.fingerprint, Sinks: p.stats.sinkIDs()})
+		}
+	}
 	return nil
 }
 
-// Run starts the lanes, waits until every sink is ready, runs the sources until ctx is done, and stops in the other
-// order. It returns nil after a stop in which every batch came home settled, an error if a source failed or
+// Run starts the lanes, waits for the sinks that are to be awaited, runs the sources until ctx is done, and stops in the
+// other order. What is for a sink that is not ready waits for it; the other sinks get their events. Run returns nil after a stop in which every batch came home settled, an error if a source failed or
 // deliveries had to be given up after the drain time (those events stay at their source).
 func (p *Pipeline) Run(ctx context.Context) error {
 	sendCtx, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer giveUp(nil)
 	var workers sync.WaitGroup
+	srcCtx, stop := context.WithCancel(ctx)
+	sinks := p.openSinks(srcCtx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { p.watchWindows(srcCtx) })
 	for _, l := range p.lanes {
 		for _, s := range l.shards {
 			workers.Go(func() { s.work(sendCtx) })
 		}
 	}
-	srcCtx, stop := context.WithCancel(ctx)
-	defer stop()
 	broken := p.watchSinks()
 	drained := make(chan error, 1)
-	go func() { drained <- p.runSources(srcCtx, stop) }()
+	go func() { drained <- p.runSources(srcCtx, stop, sinks) }()
 
 	var err error
 	select {
@@ -202,6 +216,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		l.close()
 	}
 	workers.Wait()
+	stop()
+	sinks.wait()
+	watcher.Wait()
 	return errors.Join(err, p.closeSinks())
 }
 
@@ -245,9 +262,10 @@ func (p *Pipeline) drain(drained <-chan error, giveUp context.CancelCauseFunc) e
 		p.settings.Drain, left))
 }
 
-// runSources waits for the sinks, then runs every source until it returns. The first failure stops all.
-func (p *Pipeline) runSources(ctx context.Context, stop context.CancelFunc) error {
-	if !p.awaitSinks(ctx) {
+// runSources waits for the sinks that are to be awaited, then runs every source until it returns. The first failure
+// stops all.
+func (p *Pipeline) runSources(ctx context.Context, stop context.CancelFunc, sinks *opening) error {
+	if !sinks.await(ctx) {
 		return nil
 	}
 	var (
@@ -258,7 +276,7 @@ func (p *Pipeline) runSources(ctx context.Context, stop context.CancelFunc) erro
 	for i, src := range p.settings.Sources {
 		wg.Go(func() {
 			name := "source " + src.Name
-			if r, ok := src.Source.(bindings.Readier); ok && !p.awaitReady(ctx, name, r) {
+			if r, ok := src.Source.(bindings.Readier); ok && !p.awaitReady(ctx, name, r, p.health.set) {
 				return
 			}
 			if f, ok := src.Source.(bindings.ReadReporter); ok {

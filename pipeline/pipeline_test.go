@@ -93,7 +93,7 @@ func newRig(t testing.TB, rules []routing.Rule, sinks []Sink, batches ...[]*enve
 	}
 	src := bindingtest.NewMemorySource(bindings.NewWindow(0, 0), batches...)
 	return &rig{t: t, source: src, settings: Settings{
-		Sources: []Source{{"in", src}}, Sinks: sinks, Table: table, Drain: time.Second, Log: zap.NewNop(),
+		Sources: []Source{{Name: "in", Source: src}}, Sinks: sinks, Table: table, Drain: time.Second, Log: zap.NewNop(),
 	}}
 }
 

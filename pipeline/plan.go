@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"sync"
 	"sync/atomic"
 
@@ -12,11 +13,12 @@ import (
 // plan is the compiled form of a configuration's routes and policies. It is immutable; an event in flight keeps the
 // one it was dispatched with.
 type plan struct {
-	table     *routing.Table
-	rules     []planRule
-	sources   []int // the table's numbers of the pipeline's sources
-	unmatched target
-	dead      target
+	table       *routing.Table
+	fingerprint uint64 // of what decides where events go
+	rules       []planRule
+	sources     []int // the table's numbers of the pipeline's sources
+	unmatched   target
+	dead        target
 	// dispatchers are recycled per plan because their scratch belongs to its table.
 	dispatchers sync.Pool
 }
@@ -101,6 +103,17 @@ func (p *Pipeline) compile(table *routing.Table, unmatched Policy) (*plan, error
 		}
 		pl.rules = append(pl.rules, pr)
 	}
+	pl.fingerprint = p.fingerprint(table, unmatched)
 	pl.dispatchers.New = func() any { return newDispatcher(p, pl) }
 	return pl, nil
+}
+
+// fingerprint returns a hash of everything that decides to which sinks an event goes, the same in every process.
+func (p *Pipeline) fingerprint(table *routing.Table, unmatched Policy) uint64 {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%v %v\n", unmatched, p.settings.DeadLetter) // a hash takes all that is written to it
+	for _, r := range table.Rules() {
+		fmt.Fprintf(h, "%q %q %q %t %t %t %d %q\n", r.When, r.From, r.To, r.Stop, r.Drop, r.RewriteSource, r.Sample, SetKey(r))
+	}
+	return h.Sum64()
 }

@@ -14,13 +14,23 @@ import (
 // outcomes is what a Send says of its sink. An event that is refused for its own sake says nothing of it.
 type outcomes struct {
 	delivered, transient int
+	notSent              int   // of the transient failures
+	fresh                bool  // one of the transient failures that were sent had not failed before
+	repeated             bool  // one of those that were delivered had failed before
 	cause                error // of one of the transient failures
 }
 
-// failed counts a transient failure. One that was only not sent, because of another, explains less than the other.
-func (o *outcomes) failed(cause error) {
+// failed counts a transient failure; fresh says whether it is the event's first. One that was only not sent, because of
+// another, explains less than the other.
+func (o *outcomes) failed(cause error, fresh bool) {
 	o.transient++
-	if _, follows := errors.AsType[*bindings.NotSentError](cause); o.cause == nil || !follows {
+	follows := notSent(cause)
+	if follows {
+		o.notSent++
+	} else if fresh {
+		o.fresh = true
+	}
+	if o.cause == nil || !follows {
 		o.cause = cause
 	}
 }
@@ -47,16 +57,25 @@ type sinkReport struct {
 	// told is true from a line that the sink failed to the one that it delivers again. It is set with mu held, and read
 	// without it, because a Send that went well is the rule.
 	told atomic.Bool
+	// bad is true while last is set, read without mu for the same reason.
+	bad atomic.Bool
 
 	mu                 sync.Mutex // guards what follows
+	last               error      // of the last Send, nil unless it failed as a whole
 	failures, refusals logThrottle
 	unsaid             int // refused events since the last line of them
 }
 
 // sent reports what a Send said of the sink.
 func (r *sinkReport) sent(l *lane, o *outcomes) {
+	if o.delivered > 0 && r.bad.Load() {
+		r.note(nil)
+	}
 	if o.transient == 0 && (o.delivered == 0 || !r.told.Load()) {
 		return
+	}
+	if o.delivered == 0 {
+		r.note(o.cause)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,6 +88,21 @@ func (r *sinkReport) sent(l *lane, o *outcomes) {
 		r.told.Store(true)
 		l.p.log.Warn("sink failed", zap.String("sink", l.sink.Name), zap.Int("events", o.transient), zap.Error(o.cause))
 	}
+}
+
+// note keeps why the sink fails.
+func (r *sinkReport) note(cause error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = cause
+	r.bad.Store(cause != nil)
+}
+
+// failing returns why the sink's last Send failed as a whole, nil if it did not.
+func (r *sinkReport) failing() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
 }
 
 // refused reports refused events and empties the count of them.

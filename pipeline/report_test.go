@@ -14,9 +14,9 @@ import (
 	"github.com/eventrouter/router/envelope"
 )
 
-// lines runs a rig with its log kept and returns how often each line came; it also checks that sinks recover once at
+// logLines runs a rig with its log kept and returns how often each line came; it also checks that sinks recover once at
 // most for each line that they failed.
-func lines(t *testing.T, r *rig, d time.Duration) (*observer.ObservedLogs, map[string]int) {
+func logLines(t *testing.T, r *rig, d time.Duration) (*observer.ObservedLogs, map[string]int) {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
 	r.settings.Log = zap.New(core)
@@ -55,7 +55,7 @@ func TestFlappingSinkDoesNotFloodTheLog(t *testing.T) {
 		}}
 		// 20 events a second keep the sink busy, and failing, for a hundred seconds.
 		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: sink, BatchEvents: 1, Rate: 20}}, events(2000, "t", 0))
-		_, got := lines(t, r, time.Hour)
+		_, got := logLines(t, r, time.Hour)
 		if len(sink.Confirmed()) != 2000 {
 			t.Fatalf("%d delivered", len(sink.Confirmed()))
 		}
@@ -73,7 +73,7 @@ func TestOutageHasOneRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sink := &bindingtest.MemorySink{Fail: downFor(time.Minute)}
 		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: sink, Concurrency: 4, Retry: Retry{Max: time.Second}}}, events(100, "t", 10))
-		_, got := lines(t, r, time.Hour)
+		_, got := logLines(t, r, time.Hour)
 		if got["sink failed"] != 6 || got["sink delivers again"] != 1 {
 			t.Errorf("lines %v", got)
 		}
@@ -106,7 +106,7 @@ func TestRefusedEventIsNoFailingSink(t *testing.T) {
 					}
 				}
 				r := newRig(t, all("s"), []Sink{s, {Name: "dead", Sink: &bindingtest.MemorySink{}}}, in)
-				logs, got := lines(t, r, time.Hour)
+				logs, got := logLines(t, r, time.Hour)
 				if got["sink failed"] != 0 || got["sink delivers again"] != 0 || got["events refused"] < 2 || got["events refused"] > 3 {
 					t.Errorf("lines %v in half a minute", got)
 				}
@@ -142,7 +142,7 @@ func TestRescuedEventIsNoFailingSink(t *testing.T) {
 			e.AddExtension("dataref", "https://store.example/1", envelope.KindUntyped)
 		}
 		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: sink, DataRef: DropTooLarge}}, in)
-		if _, got := lines(t, r, time.Minute); len(got) != 0 || len(sink.Confirmed()) != 10 {
+		if _, got := logLines(t, r, time.Minute); len(got) != 0 || len(sink.Confirmed()) != 10 {
 			t.Errorf("%d delivered; lines %v", len(sink.Confirmed()), got)
 		}
 	})
@@ -155,7 +155,7 @@ func TestHeldEventIsReportedOnce(t *testing.T) {
 			return bindings.Permanent(bindings.ReasonRejected, "", errors.New("no"))
 		}}
 		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: sink, DeadLetter: Policy{Action: Hold}}}, events(1, "t", 0))
-		_, got := lines(t, r, time.Hour)
+		_, got := logLines(t, r, time.Hour)
 		if len(got) != 1 || got["event is held: it failed for good and the dead-letter policy says hold"] != 1 {
 			t.Errorf("lines %v", got)
 		}
@@ -172,7 +172,7 @@ func TestExhaustedRetriesAreAFailingSink(t *testing.T) {
 			return nil
 		}}
 		r := newRig(t, all("s"), []Sink{{Name: "s", Sink: sink, BatchEvents: 1, Retry: Retry{Attempts: 2}}}, events(3, "t", 0))
-		_, got := lines(t, r, time.Minute)
+		_, got := logLines(t, r, time.Minute)
 		if got["sink failed"] != 1 || got["sink delivers again"] != 1 || got["events refused"] != 0 {
 			t.Errorf("lines %v", got)
 		}

@@ -34,6 +34,14 @@ func backoff(r Retry, attempt int) time.Duration {
 	return floor + rand.N(limit-floor+1)
 }
 
+// after returns how long to wait when a target asks for d.
+func (r Retry) after(d time.Duration) time.Duration {
+	if r.MaxAfter > 0 {
+		return min(d, r.MaxAfter)
+	}
+	return d
+}
+
 // exhausted reports whether a delivery that failed may not be tried again.
 func (r Retry) exhausted(attempts int32, since time.Duration) bool {
 	return r.Attempts > 0 && int(attempts) >= r.Attempts || r.For > 0 && since >= r.For

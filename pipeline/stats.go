@@ -3,6 +3,7 @@ package pipeline
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/eventrouter/router/bindings"
 )
@@ -10,6 +11,9 @@ import (
 // sinkCounts counts the legs of one sink. At every moment legs = delivered + dead-lettered + dropped + rejected +
 // returned + in flight.
 type sinkCounts struct {
+	id     bindings.SinkID
+	number int // of the column in stats.pendings
+
 	legs, delivered, deadLettered, dropped, rejected, returned atomic.Int64
 	// withoutData counts legs that left their data out; they end like any other.
 	withoutData atomic.Int64
@@ -17,12 +21,12 @@ type sinkCounts struct {
 
 // sourceCounts counts the events of one source.
 type sourceCounts struct {
-	events, malformed, unmatched, failed atomic.Int64
+	events, malformed, unmatched, failed, skipped atomic.Int64
 }
 
 // sourceTally gathers one batch's figures before they are added at once.
 type sourceTally struct {
-	events, malformed, unmatched, failed int64
+	events, malformed, unmatched, failed, skipped int64
 }
 
 func (c *sourceCounts) add(t *sourceTally) {
@@ -36,6 +40,9 @@ func (c *sourceCounts) add(t *sourceTally) {
 	if t.failed > 0 {
 		c.failed.Add(t.failed)
 	}
+	if t.skipped > 0 {
+		c.skipped.Add(t.skipped)
+	}
 }
 
 // stats are a pipeline's figures. They outlive every plan.
@@ -46,6 +53,8 @@ type stats struct {
 	// policy counts events that end without a sink of their own: malformed, unmatched, rejected.
 	policy      sinkCounts
 	deadLetters atomic.Int64
+	// pendings are the legs in flight: a row for each source, in it a number for each sink and one for the policies.
+	pendings [][]atomic.Int64
 
 	// unmatched, dead and expired count what the policies of those names dropped; they are entries of drops.
 	unmatched, dead, expired *atomic.Int64
@@ -65,10 +74,30 @@ func newStats(s Settings) *stats {
 	for _, src := range s.Sources {
 		st.sourceNames = append(st.sourceNames, src.Name)
 	}
-	for _, sink := range s.Sinks {
+	for i, sink := range s.Sinks {
 		st.sinkNames = append(st.sinkNames, sink.Name)
+		st.sinks[i].id, st.sinks[i].number = bindings.NewSinkID(sink.Name), i
+	}
+	st.policy.id, st.policy.number = bindings.PolicySink, len(s.Sinks)
+	st.pendings = make([][]atomic.Int64, len(s.Sources))
+	for i := range st.pendings {
+		st.pendings[i] = make([]atomic.Int64, len(s.Sinks)+1)
 	}
 	return st
+}
+
+// sinkIDs returns the ids of all sinks.
+func (s *stats) sinkIDs() []bindings.SinkID {
+	all := make([]bindings.SinkID, len(s.sinks))
+	for i := range s.sinks {
+		all[i] = s.sinks[i].id
+	}
+	return all
+}
+
+// pending returns the number of legs in flight from a source that are counted there.
+func (s *stats) pending(source int, c *sinkCounts) *atomic.Int64 {
+	return &s.pendings[source][c.number]
 }
 
 // route returns the counter of a route, the same one for the same name.
@@ -136,8 +165,34 @@ type SourceFigures struct {
 	Unmatched int64  `json:"unmatched"`
 	// ExpressionErrors counts CESQL expressions that ended in an error for an event, and so did not match.
 	ExpressionErrors int64 `json:"expression_errors,omitempty"`
+	// Skipped counts legs that were not repeated after a restart, because the source had stored that they were done.
+	Skipped int64 `json:"skipped,omitempty"`
+	// Window is how full the source's window is; nil for a source without one.
+	Window *WindowFigures `json:"window,omitempty"`
 	// Dropped counts messages that never became events, because the source had no room and its transport cannot wait.
 	Dropped int64 `json:"dropped,omitempty"`
+}
+
+// WindowFigures is how full the window of a source is. A bound of 0 is none.
+type WindowFigures struct {
+	Events    int `json:"events"`
+	MaxEvents int `json:"max_events"`
+	Bytes     int `json:"bytes"`
+	MaxBytes  int `json:"max_bytes"`
+	// Waiting is for how many seconds the source has waited for room, 0 if it does not.
+	Waiting float64 `json:"waiting_seconds"`
+}
+
+func windowFigures(w *bindings.Window) *WindowFigures {
+	if w == nil {
+		return nil
+	}
+	u := w.Usage()
+	f := &WindowFigures{Events: u.Events, MaxEvents: u.MaxEvents, Bytes: u.Bytes, MaxBytes: u.MaxBytes}
+	if !u.Waiting.IsZero() {
+		f.Waiting = time.Since(u.Waiting).Seconds()
+	}
+	return f
 }
 
 // SinkFigures are what became of a sink's deliveries.
@@ -175,7 +230,7 @@ func (p *Pipeline) Ledger() Ledger {
 		c := &s.sources[i]
 		figures := SourceFigures{
 			Name: s.sourceNames[i], Events: c.events.Load(), Malformed: c.malformed.Load(), Unmatched: c.unmatched.Load(),
-			ExpressionErrors: c.failed.Load(),
+			ExpressionErrors: c.failed.Load(), Skipped: c.skipped.Load(), Window: windowFigures(p.settings.Sources[i].Window),
 		}
 		if d, ok := p.settings.Sources[i].Source.(bindings.DropCounter); ok {
 			figures.Dropped = d.Dropped()

@@ -149,7 +149,7 @@ func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error
 		}
 	}
 	for _, name := range cfg.SourceNames() {
-		src, err := w.source(name)
+		src, err := w.source(name, bindings.NewWindow(0, 0))
 		add("source "+name, "sources."+name, src, err)
 	}
 	var wg sync.WaitGroup

@@ -91,12 +91,15 @@ func (w *wiring) settings() (pipeline.Settings, error) {
 		s.Sinks = append(s.Sinks, sink)
 	}
 	for _, name := range w.cfg.SourceNames() {
-		src, err := w.source(name)
+		c := w.cfg.Sources[name]
+		window := bindings.NewWindow(
+			orDefault(c.Window.Events, defaultWindowEvents), orDefault(int(c.Window.Bytes), defaultWindowBytes))
+		src, err := w.source(name, window)
 		if err != nil {
 			errs = append(errs, w.locate("sources."+name+"."+kindOfSource(w.cfg, name), err))
 			continue
 		}
-		s.Sources = append(s.Sources, pipeline.Source{Name: name, Source: src})
+		s.Sources = append(s.Sources, pipeline.Source{Name: name, Source: src, Window: window})
 	}
 	return s, errors.Join(errs...)
 }
@@ -136,12 +139,11 @@ func policy(word string) pipeline.Policy {
 	return pipeline.Policy{Action: pipeline.ToSink, Sink: word}
 }
 
-func (w *wiring) source(name string) (bindings.Source, error) {
+func (w *wiring) source(name string, window *bindings.Window) (bindings.Source, error) {
 	c := w.cfg.Sources[name]
 	s := bindings.SourceSettings{
 		Name: name, Log: w.log.With(zap.String("source", name)),
-		Window: bindings.NewWindow(
-			orDefault(c.Window.Events, defaultWindowEvents), orDefault(int(c.Window.Bytes), defaultWindowBytes)),
+		Window:        window,
 		MaxEvent:      orDefault(int(w.cfg.Limits.Event), defaultEvent),
 		MaxAttributes: orDefault(w.cfg.Limits.Attributes, defaultAttributes),
 		Lenient:       c.Strict != nil && !*c.Strict,
@@ -193,6 +195,7 @@ func (w *wiring) sink(name string) (pipeline.Sink, error) {
 		BatchEvents: orDefault(c.Batch.Events, events),
 		BatchBytes:  orDefault(int(c.Batch.Bytes), bytes),
 		Linger:      c.Batch.Linger,
+		AwaitReady:  c.Start == "wait",
 		Timeout:     orDefault(c.Timeout, defaultTimeout),
 		Rate:        float64(c.Rate),
 		Retry:       pipeline.Retry{Initial: retry.Initial, Max: retry.Max, For: retry.For, Attempts: retry.Attempts},

@@ -99,16 +99,19 @@ func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
 	text(w, http.StatusOK, "ok\n")
 }
 
-// ready answers 200 when every part is ready, 503 otherwise; with ?verbose, or when it is not ready, a line for each
-// part as Kubernetes components write them.
+// ready answers 200 when no part keeps the router from being ready, 503 otherwise; with ?verbose, or when it is not ready,
+// a line for each part as Kubernetes components write them.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	var b strings.Builder
 	code := http.StatusOK
 	for _, part := range s.settings.Health() {
-		if part.Err != nil {
+		switch {
+		case part.Err != nil:
 			code = http.StatusServiceUnavailable
 			fmt.Fprintf(&b, "[-]%s: %s\n", part.Name, part.Err)
-		} else {
+		case part.Trouble != nil:
+			fmt.Fprintf(&b, "[!]%s: %s\n", part.Name, part.Trouble)
+		default:
 			fmt.Fprintf(&b, "[+]%s ok\n", part.Name)
 		}
 	}

@@ -78,7 +78,11 @@ func TestReadyzNamesWhatIsNotReady(t *testing.T) {
 	if code, _ := get("/livez", ""); code != http.StatusOK {
 		t.Errorf("livez %d: a process that waits for a broker lives", code)
 	}
-	health[1].Err = nil
+	health[1].Err, health[0].Trouble = nil, errors.New("not reached yet")
+	if code, body := get("/readyz?verbose", ""); code != http.StatusOK || !strings.Contains(body, "[!]sink out: not reached yet\n") {
+		t.Errorf("%d %q, want 200 and the trouble of the sink", code, body)
+	}
+	health[0].Trouble = nil
 	if code, body := get("/readyz", ""); code != http.StatusOK || body != "ok\n" {
 		t.Errorf("%d %q, want 200 ok", code, body)
 	}

@@ -10,7 +10,7 @@ import (
 type collector struct {
 	settings Settings
 
-	build, events, malformed, unmatched, failed, lost, matched, outcomes, inFlight, lean, drops, deadLetters, ready, reloads, current *prometheus.Desc
+	build, events, malformed, unmatched, failed, lost, skipped, used, bound, waiting, matched, outcomes, inFlight, lean, drops, deadLetters, ready, reloads, current *prometheus.Desc
 }
 
 func newCollector(s Settings) *collector {
@@ -25,6 +25,10 @@ func newCollector(s Settings) *collector {
 		unmatched:   desc("source_unmatched_total", "Events that no route matched.", "source"),
 		failed:      desc("source_expression_errors_total", "CESQL expressions that ended in an error and so did not match.", "source"),
 		lost:        desc("source_dropped_total", "Messages lost because a source had no room and its transport cannot wait.", "source"),
+		skipped:     desc("source_skipped_total", "Deliveries not repeated after a restart, because the source had stored that they were done.", "source"),
+		used:        desc("source_window_used", "How much of its window a source has in flight.", "source", "unit"),
+		bound:       desc("source_window_bound", "The bound of a source's window.", "source", "unit"),
+		waiting:     desc("source_waiting_seconds", "For how long a source has waited for room in its window, 0 if it does not.", "source"),
 		matched:     desc("route_matched_total", "Events a route matched.", "route"),
 		outcomes:    desc("sink_outcomes_total", "Deliveries to a sink by how they ended.", "sink", "outcome"),
 		lean:        desc("sink_without_data_total", "Deliveries to a sink whose data was left out, because a dataref names it.", "sink"),
@@ -33,7 +37,7 @@ func newCollector(s Settings) *collector {
 		deadLetters: desc("dead_letters_total", "Dead letters that were confirmed."),
 		reloads:     desc("config_reloads_total", "Attempts to take over a changed configuration.", "result"),
 		current:     desc("config_current", "1 if the last reload succeeded or there was none, 0 if it failed."),
-		ready:       desc("ready", "1 if the part is ready, 0 if not.", "part"),
+		ready:       desc("ready", "1 if the part is ready and nothing is wrong with it, 0 if not.", "part"),
 	}
 }
 
@@ -56,6 +60,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(c.unmatched, s.Unmatched, s.Name)
 		counter(c.failed, s.ExpressionErrors, s.Name)
 		counter(c.lost, s.Dropped, s.Name)
+		counter(c.skipped, s.Skipped, s.Name)
+		if w := s.Window; w != nil {
+			gauge(c.used, int64(w.Events), s.Name, "events")
+			gauge(c.bound, int64(w.MaxEvents), s.Name, "events")
+			gauge(c.used, int64(w.Bytes), s.Name, "bytes")
+			gauge(c.bound, int64(w.MaxBytes), s.Name, "bytes")
+			ch <- prometheus.MustNewConstMetric(c.waiting, prometheus.GaugeValue, w.Waiting, s.Name)
+		}
 	}
 	for _, r := range l.Routes {
 		counter(c.matched, r.Matched, r.Name)
@@ -83,7 +95,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.current, current)
 	for _, part := range c.settings.Health() {
 		var v int64
-		if part.Err == nil {
+		if part.Err == nil && part.Trouble == nil {
 			v = 1
 		}
 		gauge(c.ready, v, part.Name)

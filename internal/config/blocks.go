@@ -78,6 +78,9 @@ type Sink struct {
 	// DeadLetter is what becomes of an event that this sink can never take: the name of a sink, hold or drop; absent,
 	// what the top-level dead_letter says.
 	DeadLetter string `yaml:"dead_letter,omitempty"`
+	// Start is whether the sources wait for this sink when the router starts: now (default), they do not, and only what is
+	// for this sink waits until it was reached; or wait.
+	Start string `yaml:"start,omitempty"`
 	// Expired is what becomes of an event whose expirytime has passed, looked at before every attempt: deliver (default),
 	// drop or dead_letter.
 	Expired string `yaml:"expired,omitempty"`

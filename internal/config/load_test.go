@@ -456,7 +456,7 @@ func TestMistakesOutsideTheCases(t *testing.T) {
 		{small + "tests: [{ evnt: x, goes_to: out }]", `c:7:11: tests[0].evnt: unknown key "evnt"; did you mean "event"?`},
 		{small + "tests: [{ goes_to: out }]", "c:7:9: tests[0]: the test has no event; state event, or events with the path of a file or folder"},
 		{small + "tests: [{ event: '${UNSET}', goes_to: out }]", "c:7:18: tests[0].event: environment variable UNSET is not set; set it, or write ${UNSET:-default}"},
-		{strings.Replace(small, "out: {", "x: 5, out: {", 1), "c:3:13: sinks.x: expected a map, got a single value (keys: kafka, nats, sqs, http, stdout, mode, format, order_by, concurrency, batch, timeout, rate, retry, dead_letter, expired, dataref, accepts)"},
+		{strings.Replace(small, "out: {", "x: 5, out: {", 1), "c:3:13: sinks.x: expected a map, got a single value (keys: kafka, nats, sqs, http, stdout, mode, format, order_by, concurrency, batch, timeout, rate, retry, dead_letter, start, expired, dataref, accepts)"},
 		{strings.Replace(small, "{ to: out }", "{ to: out, set: '${UNSET}' }", 1), "c:6:26: routes[0].set: environment variable UNSET is not set; set it, or write ${UNSET:-default}"},
 		{strings.Replace(small, "{ to: out }", "{ to: out, set: { a: '${UNSET}' } }", 1), "c:6:31: routes[0].set.a: environment variable UNSET is not set; set it, or write ${UNSET:-default}"},
 		{strings.Replace(small, "{ to: out }", "{ to: out, when: { type: '${UNSET}' } }", 1), "c:6:35: routes[0].when.type: environment variable UNSET is not set; set it, or write ${UNSET:-default}"},

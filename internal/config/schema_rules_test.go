@@ -13,7 +13,7 @@ type schema = jsonschema.Schema
 
 // schemaChoices are the keys that take one of a few words. The lists of this package are those that Load checks.
 var schemaChoices = map[string][]string{
-	"Sink.mode": modes, "Sink.format": encodings, "Sink.expired": expiries, "Sink.dataref": dataRefs, "Sink.order_by": orders, "Log.level": levels, "Log.format": formats,
+	"Sink.mode": modes, "Sink.format": encodings, "Sink.start": starts, "Sink.expired": expiries, "Sink.dataref": dataRefs, "Sink.order_by": orders, "Log.level": levels, "Log.format": formats,
 	"Source.isolation":                  {"shared"}, // sink is not built yet
 	"KafkaSourceConfig.start":           transportWords["kafka.start"],
 	"KafkaSinkConfig.compression":       transportWords["kafka.compression"],

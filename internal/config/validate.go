@@ -26,6 +26,7 @@ var reserved = []string{wordDrop, wordHold, wordReject, wordDeadLetter}
 // The choices of keys that take one of a few words; the empty text is the default.
 var (
 	modes      = []string{"binary", "structured", "batch"}
+	starts     = []string{"now", "wait"}
 	expiries   = []string{"deliver", "drop", "dead_letter"}
 	dataRefs   = []string{"forward", "drop_data", "drop_data_when_too_large"}
 	encodings  = []string{"json", "protobuf", "xml", "avro"}
@@ -118,6 +119,7 @@ func (l *loader) sink(s *Sink, name string, n *node) {
 	l.mode(s, n.get("mode"))
 	l.format(s, n.get("format"))
 	l.choice(n.get("order_by"), s.OrderBy, orders)
+	l.choice(n.get("start"), s.Start, starts)
 	l.choice(n.get("expired"), s.Expired, expiries)
 	l.choice(n.get("dataref"), s.DataRef, dataRefs)
 	l.accepts(n.get("accepts"))
