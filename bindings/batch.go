@@ -169,8 +169,9 @@ func (b *Batch) Stage(legs []Leg) {
 func (b *Batch) Ended(legs []Leg) {
 	ended := 0
 	for i := range legs {
-		legs[i].Last = atomic.AddInt32(&b.left[legs[i].Event], -1) == 0
-		if legs[i].Last {
+		// The last leg is alone with the count, and most events have one leg.
+		left := &b.left[legs[i].Event]
+		if legs[i].Last = atomic.LoadInt32(left) == 1 || atomic.AddInt32(left, -1) == 0; legs[i].Last {
 			ended++
 		}
 	}

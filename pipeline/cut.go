@@ -25,13 +25,22 @@ func (s *shard) cut(now int64) (wakeAt int64) {
 	}
 	first := s.lines.first()
 	if first == nil {
-		return 0
+		return 0 // where there is a ready line, the batch is not empty
 	}
 	return max(first.next(), s.target.barred(false))
 }
 
 // cutLines takes what may go of the lines, those that wait longest first; repeats says whether what failed before may.
 func (s *shard) cutLines(now int64, repeats bool) {
+	for !s.full() {
+		l := s.lines.takeReady()
+		if l == nil {
+			break
+		}
+		if !s.cutLine(l, now) {
+			return
+		}
+	}
 	for !s.full() {
 		first := s.lines.first()
 		if first == nil || first.next() > now || !repeats && first.ds.front().attempts > 0 {

@@ -184,7 +184,7 @@ func (s *shard) take() (closed bool) {
 func (s *shard) pending() bool { return s.head < len(s.queue) }
 
 // waits reports whether anything is left, in the queue or in a line.
-func (s *shard) waits() bool { return s.pending() || len(s.lines.waiting) > 0 }
+func (s *shard) waits() bool { return s.pending() || s.lines.len() > 0 }
 
 // blocks reports whether what follows of the same key has to wait for this delivery. A dead letter that its sink can
 // never take waits for an operator; the dead letters after it need not.

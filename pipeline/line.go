@@ -14,10 +14,13 @@ type line struct {
 // next is when the first of the line may go.
 func (l *line) next() int64 { return l.ds.front().next }
 
-// lines are all lines of a shard. A line is in the heap, or out: taken from, or added to, since the last settle.
+// lines are all lines of a shard. A line waits for its time in the heap, or is ready, or is out: taken from, or added to,
+// since the last settle.
 type lines struct {
 	byKey   map[uint64]*line
 	waiting lineHeap
+	ready   []*line // ready[head:], those that waited only for an earlier one of their key
+	head    int
 	out     []*line
 	free    []*line
 }
@@ -58,7 +61,34 @@ func (ls *lines) open(key uint64) *line {
 	return l
 }
 
-// first returns the line whose first delivery may go earliest, nil if none waits.
+// len returns how many lines there are, beside those that are out.
+func (ls *lines) len() int { return len(ls.waiting) + len(ls.ready) - ls.head }
+
+// takeReady takes the next ready line out, nil if there is none.
+func (ls *lines) takeReady() *line {
+	if ls.head == len(ls.ready) {
+		return nil
+	}
+	l := ls.ready[ls.head]
+	ls.ready[ls.head] = nil
+	if ls.head++; ls.head == len(ls.ready) {
+		ls.ready, ls.head = ls.ready[:0], 0
+	}
+	l.out = true
+	ls.out = append(ls.out, l)
+	return l
+}
+
+// unready moves all ready lines to the heap.
+func (ls *lines) unready() {
+	for _, l := range ls.ready[ls.head:] {
+		heap.Push(&ls.waiting, l)
+	}
+	clear(ls.ready)
+	ls.ready, ls.head = ls.ready[:0], 0
+}
+
+// first returns the line whose first delivery may go earliest, nil if none waits for a time.
 func (ls *lines) first() *line {
 	if len(ls.waiting) == 0 {
 		return nil
@@ -66,7 +96,7 @@ func (ls *lines) first() *line {
 	return ls.waiting[0]
 }
 
-// takeOut takes a line from the heap until the next settle.
+// takeOut takes a line from the heap until the next settle, unless it is out already.
 func (ls *lines) takeOut(l *line) {
 	if l.out {
 		return
@@ -91,10 +121,13 @@ func (ls *lines) putBack(d delivery) {
 func (ls *lines) settle() {
 	for _, l := range ls.out {
 		l.out = false
-		if l.ds.len() > 0 {
-			heap.Push(&ls.waiting, l)
-		} else {
+		switch {
+		case l.ds.len() == 0:
 			ls.drop(l)
+		case l.next() == 0:
+			ls.ready = append(ls.ready, l)
+		default:
+			heap.Push(&ls.waiting, l)
 		}
 	}
 	clear(ls.out)

@@ -9,6 +9,7 @@ func (s *shard) abandon() {
 	}
 	clear(s.queue)
 	s.queue, s.head = s.queue[:0], 0
+	s.lines.unready()
 	for _, l := range s.lines.waiting {
 		s.abandonLine(l)
 	}
