@@ -187,10 +187,14 @@ func (s *shard) repeat(d *delivery, cause error, now int64) {
 	d.next = now + int64(backoff(s.lane.sink.Retry, int(d.attempts)))
 	if after, ok := errors.AsType[*bindings.RetryAfterError](cause); ok {
 		d.next = now + int64(s.lane.sink.Retry.after(after.After))
-		// An event that failed before may be the only one that the target answers like this: while others wait for their
-		// first attempt, it does not hold them back.
-		if after.Target && (d.attempts <= 1 || !s.pending()) {
+		// An event that failed before may be the only one that the target answers like this: it holds back repetitions of
+		// its own shard, and not what is sent for the first time.
+		switch {
+		case !after.Target:
+		case d.attempts <= 1:
 			s.lane.pause(d.next)
+		default:
+			s.target.repeatAt = max(s.target.repeatAt, d.next)
 		}
 	}
 	s.lines.putBack(*d)

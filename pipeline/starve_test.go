@@ -99,6 +99,7 @@ func TestEventsThatFailForTheirOwnSakeDoNotStarveOthers(t *testing.T) {
 		{name: "200 first, defaults", bad: 200, concurrency: 16, err: errInternal, of: 0.5},
 		{name: "slow failures", bad: 5, concurrency: 1, err: errInternal, slow: 2 * time.Second, of: 0.4},
 		{name: "retry after", bad: 5, concurrency: 1, err: retryAfter, of: 0.6},
+		{name: "retry after, several workers", bad: 5, concurrency: 4, err: retryAfter, of: 0.35},
 		{name: "no connection for some", bad: 5, concurrency: 1, err: errDown, of: 0.9},
 	} {
 		t.Run(c.name, func(t *testing.T) {
