@@ -93,12 +93,11 @@ func (p *endpoint) dial(ctx context.Context, h hooks) (*natsgo.Conn, error) {
 	}
 	address := p.url
 	if address == embeddedURL {
-		srv, err := p.embedded.start()
-		if err != nil {
+		if err := p.embedded.Start(); err != nil {
 			return nil, err
 		}
 		address = ""
-		opts = append(opts, natsgo.InProcessServer(srv))
+		opts = append(opts, natsgo.InProcessServer(p.embedded))
 	}
 	more, err := p.auth.options()
 	if err != nil {

@@ -34,6 +34,8 @@ type Sink struct {
 	mu      sync.Mutex     // guards what follows
 	largest bindings.Limit // of the stream, as it was seen last
 	warned  bool
+	// inMemory says that the stream needs no disk.
+	inMemory bool
 	// flushing ends the flushes under way. The client leaves one that began while it was disconnected waiting.
 	flushing map[*encoder]context.CancelFunc
 }
@@ -95,6 +97,9 @@ func (k *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 	if err != nil {
 		return err
 	}
+	if err := k.storeFull(); err != nil {
+		return bindings.NotSent(err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	x := k.encoders.Get().(*encoder)
@@ -103,6 +108,21 @@ func (k *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 		return k.sendStream(ctx, nc, x, events)
 	}
 	return k.sendCore(ctx, nc, x, events)
+}
+
+// storeFull returns why the embedded server's store takes nothing, for a stream that is kept there. Events wait then,
+// instead of running into the server's silence.
+func (k *Sink) storeFull() error {
+	if k.answers == nil || k.cfg.URL != embeddedURL {
+		return nil
+	}
+	k.mu.Lock()
+	inMemory := k.inMemory
+	k.mu.Unlock()
+	if inMemory {
+		return nil
+	}
+	return k.link.embedded.Health()
 }
 
 // Close ends the connection. Every Send has returned, so that nothing is under way.
@@ -147,6 +167,7 @@ func (k *Sink) refresh(ctx context.Context, nc *natsgo.Conn) (*jetstream.StreamC
 	k.mu.Lock()
 	first := !k.warned
 	k.largest, k.warned = limitOf(k.cfg.Stream, c.MaxMsgSize), true
+	k.inMemory = c.Storage == jetstream.MemoryStorage
 	k.mu.Unlock()
 	if first {
 		warnStream(k.log, c)

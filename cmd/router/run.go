@@ -156,12 +156,21 @@ func (in *instance) listenAdmin() error {
 	}
 	var err error
 	in.admin, err = admin.Listen(address, admin.Settings{
-		Health: in.pipeline.Health, Ledger: in.pipeline.Ledger, Reloads: in.reloads.figures, Version: version, Log: in.log,
+		Health: in.health, Ledger: in.pipeline.Ledger, Reloads: in.reloads.figures, Version: version, Log: in.log,
 	})
 	if err != nil {
 		return &codeError{code: exitEnvironment, err: fmt.Errorf("%s: admin.listen: %w", in.wiring.cfg.Pos("admin.listen"), err)}
 	}
 	return nil
+}
+
+// health is the state of every sink and source, and of the embedded server's store if one of them uses it.
+func (in *instance) health() []pipeline.Status {
+	all := in.pipeline.Health()
+	if e := in.wiring.embedded; e.Started() {
+		all = append(all, pipeline.Status{Name: "embedded store", Err: e.Health()})
+	}
+	return all
 }
 
 func inFlight(l pipeline.Ledger) int64 {

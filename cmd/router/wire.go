@@ -64,6 +64,7 @@ func newWiring(cfg *config.Config, log *zap.Logger, stdout io.Writer) (*wiring, 
 	if w.embedded, err = nats.NewEmbedded(cfg.Embedded); err != nil {
 		return nil, w.locate("embedded", err)
 	}
+	w.embedded.LogTo(log)
 	w.closers = append(w.closers, w.embedded.Close)
 	return w, nil
 }
