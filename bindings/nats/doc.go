@@ -54,6 +54,13 @@
 // repetition within the stream's duplicate window is stored once; repetitions are counted by Duplicates. It does not
 // keep the order of one key within a Send: the server may refuse one message and take the next.
 //
+// A subject that the event made and the stream does not take is a permanent failure. The stream is asked for its subjects
+// before the first refusal of a Send, so that an extended stream counts from the next event on. The server says "no
+// responders" where nobody listens, and nothing where a core client does: an event without an answer, whose subject the
+// stream still does not name, fails after a second or two, without the others of its Send. Subjects that the server maps on
+// their way to the stream are taken: what an acknowledgement proves counts more than the stream's configuration. Every
+// message has Nats-Expected-Stream, and only that stream's acknowledgement confirms it.
+//
 // How durable an acknowledged message is, is the server's matter: by default it writes to disk at once and syncs every
 // two minutes.
 package nats

@@ -33,6 +33,7 @@ type Sink struct {
 
 	mu      sync.Mutex     // guards what follows
 	largest bindings.Limit // of the stream, as it was seen last
+	targets targets
 	warned  bool
 	// inMemory says that the stream needs no disk.
 	inMemory bool
@@ -154,6 +155,25 @@ func (k *Sink) Ready(ctx context.Context) error {
 
 // refresh reads the stream's configuration and checks it.
 func (k *Sink) refresh(ctx context.Context, nc *natsgo.Conn) (*jetstream.StreamConfig, error) {
+	c, err := k.stream(ctx, nc)
+	if err != nil {
+		return nil, err
+	}
+	if k.static != "" && !covers(c.Subjects, k.static) {
+		return nil, fmt.Errorf("nats: stream %s takes %q, and not subject %s", k.cfg.Stream, c.Subjects, k.static)
+	}
+	k.mu.Lock()
+	first := !k.warned
+	k.warned = true
+	k.mu.Unlock()
+	if first {
+		warnStream(k.log, c)
+	}
+	return c, nil
+}
+
+// stream reads the stream's configuration and keeps what of it concerns events. It creates the stream if it may.
+func (k *Sink) stream(ctx context.Context, nc *natsgo.Conn) (*jetstream.StreamConfig, error) {
 	c, err := ensureStream(ctx, nc, k.cfg.Stream, k.cfg.Create, k.defaultSubjects())
 	if err != nil {
 		return nil, err
@@ -161,17 +181,13 @@ func (k *Sink) refresh(ctx context.Context, nc *natsgo.Conn) (*jetstream.StreamC
 	if c.NoAck {
 		return nil, fmt.Errorf("nats: stream %s does not acknowledge (no_ack), so that no delivery could be confirmed", k.cfg.Stream)
 	}
-	if k.static != "" && !covers(c.Subjects, k.static) {
-		return nil, fmt.Errorf("nats: stream %s takes %q, and not subject %s", k.cfg.Stream, c.Subjects, k.static)
+	if err := hasSubjects(c); err != nil {
+		return nil, err
 	}
 	k.mu.Lock()
-	first := !k.warned
-	k.largest, k.warned = limitOf(k.cfg.Stream, c.MaxMsgSize), true
+	defer k.mu.Unlock()
+	k.largest, k.targets.subjects = limitOf(k.cfg.Stream, c.MaxMsgSize), c.Subjects
 	k.inMemory = c.Storage == jetstream.MemoryStorage
-	k.mu.Unlock()
-	if first {
-		warnStream(k.log, c)
-	}
 	return c, nil
 }
 

@@ -70,24 +70,28 @@ func (k *Sink) tooLarge(x *encoder, l bindings.Limit) error {
 	return l.Exceeded("nats: subject "+x.msg.Subject, code, x.size())
 }
 
-// bound is the limit of the stream during one Send.
+// bound is what the stream takes during one Send.
 type bound struct {
-	sink  *Sink
-	nc    *natsgo.Conn
-	x     *encoder
-	limit bindings.Limit
-	asked bool
+	sink     *Sink
+	nc       *natsgo.Conn
+	x        *encoder
+	limit    bindings.Limit
+	subjects []string // nil if they are not known
+	asked    bool
+	doubtful bool // something was published to a subject that is not among them
 }
 
-// ask reads the limit from the stream, once for a Send. Without an answer the one before stands.
-func (b *bound) ask(ctx context.Context) {
+// ask reads what the stream takes, once for a Send, and reports whether it answered. Otherwise what was known stands.
+func (b *bound) ask(ctx context.Context) bool {
 	if b.asked {
-		return
+		return false
 	}
 	b.asked = true
-	if _, err := b.sink.refresh(ctx, b.nc); err == nil {
-		b.limit = b.sink.streamLimit()
+	c, err := b.sink.stream(ctx, b.nc)
+	if err == nil {
+		b.limit, b.subjects = limitOf(c.Name, c.MaxMsgSize), c.Subjects
 	}
+	return err == nil
 }
 
 // admit refuses the message that was encoded last if the stream does not take its size. An operator may have changed

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -35,9 +36,12 @@ var (
 func (k *Sink) sendStream(ctx context.Context, nc *natsgo.Conn, x *encoder, events []*envelope.Event) error {
 	a := k.answers
 	f := a.open(len(events))
-	b := bound{sink: k, nc: nc, x: x, limit: k.streamLimit()}
+	b := k.snapshot(nc, x)
 	for i, e := range events {
 		err := k.prepare(x, e)
+		if err == nil {
+			err = b.admitSubject(ctx)
+		}
 		if err == nil {
 			k.stamp(x, e)
 			x.reply = a.appendReply(x.reply[:0], f.id, i)
@@ -50,17 +54,15 @@ func (k *Sink) sendStream(ctx context.Context, nc *natsgo.Conn, x *encoder, even
 			a.resolve(f.id, i, err, false)
 		}
 	}
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-	}
+	b.await(ctx, f, events)
 	errs, duplicates := a.close(f)
 	k.duplicates.Add(int64(duplicates))
+	b.learn(events, errs)
 	if errs == nil {
 		return nil
 	}
 	b.explain(ctx, events, errs)
-	k.judge(ctx, nc, x, events, errs)
+	b.judge(ctx, events, errs)
 	return errs
 }
 
@@ -70,28 +72,6 @@ func (k *Sink) stamp(x *encoder, e *envelope.Event) {
 	x.set(jetstream.MsgIDHeader, envelope.String(x.id))
 	x.set(jetstream.ExpectedStreamHeader, k.cfg.Stream)
 }
-
-// judge turns into permanent failures what no stream or another one took, where the subject was made of the event and
-// the stream does not take it. Without that such an event would be repeated for ever, because the server's answer is
-// that of an outage. A fixed subject that is not taken is a mistake to be mended at the stream.
-func (k *Sink) judge(ctx context.Context, nc *natsgo.Conn, x *encoder, events []*envelope.Event, errs bindings.BatchError) {
-	if k.static != "" || !slices.ContainsFunc(errs, nobodyTookIt) {
-		return
-	}
-	c, err := k.refresh(ctx, nc)
-	if err != nil {
-		return
-	}
-	for i, err := range errs {
-		if !nobodyTookIt(err) || k.render(x, events[i]) != nil || covers(c.Subjects, x.msg.Subject) {
-			continue
-		}
-		errs[i] = bindings.Permanent(bindings.ReasonAddress, "no_responders",
-			fmt.Errorf("nats: stream %s does not take subject %s", k.cfg.Stream, strings.Clone(x.msg.Subject)))
-	}
-}
-
-func nobodyTookIt(err error) bool { return errors.Is(err, errNoStream) || errors.Is(err, errOther) }
 
 // answers receives the stream's answers for all Sends of a sink. Every Send is a flight with a number of its own, so
 // that an answer which comes late finds nobody (it must not confirm a later attempt).
@@ -114,6 +94,26 @@ type flight struct {
 	failed     int
 	duplicates int
 	done       chan struct{} // capacity 1
+	timer      *time.Timer
+}
+
+// wait waits until every event of the flight has an outcome, ctx is done, or limit has passed, which 0 never does. It
+// reports whether there is nothing left to wait for.
+func (f *flight) wait(ctx context.Context, limit time.Duration) bool {
+	var late <-chan time.Time
+	if limit > 0 {
+		f.timer.Reset(limit)
+		defer f.timer.Stop()
+		late = f.timer.C
+	}
+	select {
+	case <-f.done:
+		return true
+	case <-ctx.Done():
+		return true
+	case <-late:
+		return false
+	}
 }
 
 func newAnswers(stream string) *answers {
@@ -142,7 +142,8 @@ func (a *answers) open(n int) *flight {
 	if last := len(a.free) - 1; last >= 0 {
 		f, a.free = a.free[last], a.free[:last]
 	} else {
-		f = &flight{done: make(chan struct{}, 1)}
+		f = &flight{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+		f.timer.Stop()
 	}
 	a.last++
 	f.id, f.left, f.failed, f.duplicates = a.last, n, 0, 0
@@ -169,6 +170,18 @@ func (a *answers) close(f *flight) (errs bindings.BatchError, duplicates int) {
 	clear(f.outcomes)
 	a.free = append(a.free, f)
 	return errs, f.duplicates
+}
+
+// missing returns the events of a flight that have no outcome.
+func (a *answers) missing(f *flight) (events []int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, err := range f.outcomes {
+		if errors.Is(err, errNoAnswer) {
+			events = append(events, i)
+		}
+	}
+	return events
 }
 
 // resolve gives event i of a flight its outcome, once.

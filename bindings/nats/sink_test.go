@@ -107,7 +107,7 @@ func TestStreamSinkWithFixedSubjectWaits(t *testing.T) {
 func TestStreamFullIsTransient(t *testing.T) {
 	n := testbroker.NewNATS(t, nil)
 	js := manager(t, client(t, n.URL))
-	makeStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxMsgs: 3, Discard: jetstream.DiscardNew})
+	stream := makeStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxMsgs: 3, Discard: jetstream.DiscardNew})
 	k := newSink(t, SinkConfig{URL: n.URL, Stream: "S", Subject: "s.a"})
 	ready(t, k)
 	errs, ok := errors.AsType[bindings.BatchError](k.Send(t.Context(), events(5, "e")))
@@ -126,6 +126,12 @@ func TestStreamFullIsTransient(t *testing.T) {
 	}
 	if failed != 2 {
 		t.Errorf("%d failed, want 2", failed)
+	}
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Send(t.Context(), events(5, "e")[3:]); err != nil {
+		t.Errorf("with room again: %v", err)
 	}
 }
 
