@@ -199,6 +199,9 @@ func windowFigures(w *bindings.Window) *WindowFigures {
 type SinkFigures struct {
 	Name string `json:"name"`
 	Legs
+	// Duplicates are confirmed events, dead letters among them, that the target had stored before and did not store again;
+	// nil if the target does not tell.
+	Duplicates *int64 `json:"duplicates,omitempty"`
 }
 
 // RouteFigures is how many events a route matched.
@@ -219,12 +222,21 @@ type Ledger struct {
 	DeadLetters int64 `json:"dead_letters"`
 }
 
+func (p *Pipeline) sinkFigures(i int) SinkFigures {
+	f := SinkFigures{Name: p.stats.sinkNames[i], Legs: p.stats.sinks[i].snapshot()}
+	if d, ok := p.settings.Sinks[i].Sink.(bindings.DuplicateCounter); ok && d.TellsDuplicates() {
+		n := d.Duplicates()
+		f.Duplicates = &n
+	}
+	return f
+}
+
 // Ledger returns the figures as they are now.
 func (p *Pipeline) Ledger() Ledger {
 	s := p.stats
 	l := Ledger{Drops: map[string]int64{}, DeadLetters: s.deadLetters.Load(), Policies: s.policy.snapshot()}
 	for i := range s.sinks {
-		l.Sinks = append(l.Sinks, SinkFigures{s.sinkNames[i], s.sinks[i].snapshot()})
+		l.Sinks = append(l.Sinks, p.sinkFigures(i))
 	}
 	for i := range s.sources {
 		c := &s.sources[i]

@@ -132,6 +132,9 @@ func (k *Sink) Close(context.Context) error {
 	return nil
 }
 
+// TellsDuplicates reports whether the sink has a stream: core NATS does not know what it had before.
+func (k *Sink) TellsDuplicates() bool { return k.answers != nil }
+
 // Duplicates returns how many events the stream had stored already when they were sent: repeated attempts whose first
 // answer was lost, or events that came twice within the stream's duplicate window.
 func (k *Sink) Duplicates() int64 { return k.duplicates.Load() }

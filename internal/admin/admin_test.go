@@ -23,8 +23,11 @@ func start(t *testing.T, health *[]pipeline.Status) (*Server, func(path, host st
 	ledger := pipeline.Ledger{
 		Sources: []pipeline.SourceFigures{{Name: "in", Events: 7, Malformed: 1, Dropped: 5}},
 		Routes:  []pipeline.RouteFigures{{Name: "all", Matched: 6}},
-		Sinks:   []pipeline.SinkFigures{{Name: "out", Legs: pipeline.Legs{Legs: 6, Delivered: 4, InFlight: 2, WithoutData: 3}}},
-		Drops:   map[string]int64{"unmatched": 3},
+		Sinks: []pipeline.SinkFigures{
+			{Name: "out", Legs: pipeline.Legs{Legs: 6, Delivered: 4, InFlight: 2, WithoutData: 3}, Duplicates: new(int64(2))},
+			{Name: "silent"},
+		},
+		Drops: map[string]int64{"unmatched": 3},
 	}
 	s, err := Listen("127.0.0.1:0", Settings{
 		Health: func() []pipeline.Status { return *health }, Ledger: func() pipeline.Ledger { return ledger },
@@ -108,13 +111,16 @@ func TestLedgerAndMetricsAgree(t *testing.T) {
 		`router_build_info{version="1.2.3"} 1`, `router_source_events_total{source="in"} 7`,
 		`router_source_malformed_total{source="in"} 1`, `router_source_dropped_total{source="in"} 5`, `router_route_matched_total{route="all"} 6`,
 		`router_sink_outcomes_total{outcome="delivered",sink="out"} 4`, `router_sink_in_flight{sink="out"} 2`,
-		`router_sink_without_data_total{sink="out"} 3`,
+		`router_sink_without_data_total{sink="out"} 3`, `router_sink_duplicates_total{sink="out"} 2`,
 		`router_drops_total{policy="unmatched"} 3`, `router_ready{part="sink out"} 1`, "go_goroutines",
 		`router_config_reloads_total{result="failed"} 1`, `router_config_current 0`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("metrics lack %s", want)
 		}
+	}
+	if strings.Contains(metrics, `router_sink_duplicates_total{sink="silent"}`) || strings.Count(body, "duplicates") != 1 {
+		t.Error("a target that does not tell has figures of duplicates")
 	}
 }
 

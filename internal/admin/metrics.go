@@ -10,7 +10,7 @@ import (
 type collector struct {
 	settings Settings
 
-	build, events, malformed, unmatched, failed, lost, skipped, used, bound, waiting, matched, outcomes, inFlight, lean, drops, deadLetters, ready, reloads, current *prometheus.Desc
+	build, events, malformed, unmatched, failed, lost, skipped, used, bound, waiting, matched, outcomes, inFlight, lean, duplicates, drops, deadLetters, ready, reloads, current *prometheus.Desc
 }
 
 func newCollector(s Settings) *collector {
@@ -32,6 +32,7 @@ func newCollector(s Settings) *collector {
 		matched:     desc("route_matched_total", "Events a route matched.", "route"),
 		outcomes:    desc("sink_outcomes_total", "Deliveries to a sink by how they ended.", "sink", "outcome"),
 		lean:        desc("sink_without_data_total", "Deliveries to a sink whose data was left out, because a dataref names it.", "sink"),
+		duplicates:  desc("sink_duplicates_total", "Delivered events that the target had stored before and did not store again.", "sink"),
 		inFlight:    desc("sink_in_flight", "Deliveries to a sink without an outcome yet.", "sink"),
 		drops:       desc("drops_total", "Events a stated policy discarded.", "policy"),
 		deadLetters: desc("dead_letters_total", "Dead letters that were confirmed."),
@@ -79,6 +80,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter(c.outcomes, s.Rejected, s.Name, "rejected")
 		counter(c.outcomes, s.Returned, s.Name, "returned")
 		counter(c.lean, s.WithoutData, s.Name)
+		if s.Duplicates != nil {
+			counter(c.duplicates, *s.Duplicates, s.Name)
+		}
 		gauge(c.inFlight, s.InFlight, s.Name)
 	}
 	for policy, n := range l.Drops {
