@@ -32,7 +32,12 @@ type disk struct{ size, free int64 }
 
 func (d disk) reserve() int64 { return min(d.size/16, mostReserve) }
 
-func (d disk) String() string { return "disk: " + roughly(d.free) + " free of " + roughly(d.size) }
+func (d disk) String() string {
+	if d.size == 0 {
+		return "the room on its disk is not known here"
+	}
+	return "disk: " + roughly(d.free) + " free of " + roughly(d.size)
+}
 
 // roughly writes a number of bytes with about four digits.
 func roughly(n int64) string {
