@@ -60,15 +60,20 @@ func (d *decoder) decode(e *envelope.Event, r *kgo.Record) (mediaType string, er
 	return mediaType, d.binary(e, r, mediaType)
 }
 
-// headers sorts a record's headers: the content type is returned, attributes are counted, the rest becomes metadata.
+// headers sorts a record's headers: the content type is returned, attributes are counted, the rest becomes metadata. A
+// content type or an attribute with a null value is absent.
 func (d *decoder) headers(e *envelope.Event, r *kgo.Record) (mediaType string, attributes int) {
 	for i := range r.Headers {
 		h := &r.Headers[i]
 		switch {
 		case d.attribute(h.Key) != "":
-			attributes++
+			if h.Value != nil {
+				attributes++
+			}
 		case isContentType(h.Key):
-			mediaType = envelope.String(h.Value)
+			if h.Value != nil {
+				mediaType = envelope.String(h.Value)
+			}
 		default:
 			e.Meta.Headers = append(e.Meta.Headers, envelope.Header{Name: h.Key, Value: h.Value})
 		}

@@ -218,6 +218,36 @@ func TestDecodeDetails(t *testing.T) {
 	}
 }
 
+// TestNullHeaderCountsAsAbsent: a null content type hid the one before it, and a message whose only ce_ header is null was
+// taken for a broken event, so that it was not wrapped.
+func TestNullHeaderCountsAsAbsent(t *testing.T) {
+	text := []byte("text")
+	for name, tc := range map[string]struct {
+		record *kgo.Record
+		media  string // of an event; empty for a message that is none
+	}{
+		"content type, then null":       {&kgo.Record{Headers: required("content-type", "text/a", "content-type", "<null>"), Value: text}, "text/a"},
+		"null, then content type":       {&kgo.Record{Headers: required("content-type", "<null>", "content-type", "text/a"), Value: text}, "text/a"},
+		"null content type, attribute":  {&kgo.Record{Headers: required("content-type", "<null>", "ce_datacontenttype", "text/b"), Value: text}, "text/b"},
+		"attribute, null duplicate":     {&kgo.Record{Headers: required("ce_id", "<null>", "content-type", "text/a"), Value: text}, "text/a"},
+		"structured, then null":         {&kgo.Record{Headers: headers("content-type", "application/cloudevents+json", "Content-Type", "<null>"), Value: []byte(structuredEvent)}, "application/json"},
+		"null attributes, content type": {&kgo.Record{Headers: headers("content-type", "text/a", "ce_id", "<null>"), Value: text}, ""},
+		"null attributes alone":         {&kgo.Record{Headers: headers("ce_id", "<null>", "ce_x", "<null>"), Value: text}, ""},
+		"null attribute without a name": {&kgo.Record{Headers: required("ce_", "<null>", "content-type", "text/a"), Value: text}, "text/a"},
+		"lenient, null hyphen header":   {&kgo.Record{Headers: headers("ce-id", "<null>"), Value: text}, ""},
+	} {
+		e, err := decodeOne(decoder{options: envelope.Options{Lenient: strings.HasPrefix(name, "lenient")}}, tc.record)
+		switch {
+		case tc.media == "":
+			if !errors.Is(err, envelope.ErrNotCloudEvent) {
+				t.Errorf("%s: %v, want a message that is no event", name, err)
+			}
+		case err != nil || e.ContentType() != tc.media || e.ID != "1" || len(e.Meta.Headers) > 0:
+			t.Errorf("%s: %v, content type %q, headers %v", name, err, e.ContentType(), e.Meta.Headers)
+		}
+	}
+}
+
 func TestEncodeModes(t *testing.T) {
 	nested := event("1", "")
 	nested.DataContentType = "application/cloudevents+json"
