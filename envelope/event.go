@@ -88,6 +88,8 @@ type Meta struct {
 	Position  int64
 	// MessageID is the SQS message id or the HTTP request id, empty elsewhere.
 	MessageID string
+	// Timestamp is when the message was written, as the transport says: Unix milliseconds, 0 if it does not.
+	Timestamp int64
 	// Deliveries counts how often the transport delivered this message, 0 if it does not say.
 	Deliveries int
 	// Headers are the message's other headers, in their order. CloudEvents headers are not among them.

@@ -40,6 +40,7 @@ func deadLetter(p *Pipeline, d delivery, from *lane, cause error) delivery {
 	e := p.newEvent()
 	original.CopyTo(e)
 	e.Touch()
+	e.Meta.Timestamp = 0 // a new message: with the old time a target's retention could delete it at once
 	if original.Malformed != nil {
 		wrapMalformed(e)
 	}

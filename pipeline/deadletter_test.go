@@ -31,7 +31,7 @@ func TestDeadLetterSaysWhy(t *testing.T) {
 		dead := &bindingtest.MemorySink{}
 		in := []*envelope.Event{event("1", "good", "k"), event("2", "bad", "k"), event("3", "good", "k")}
 		in[1].Raw, in[1].RawFormat = []byte("{}"), envelope.FormatJSON
-		in[1].Meta = envelope.Meta{Transport: "kafka", Channel: "orders", Partition: 3, Position: 4711}
+		in[1].Meta = envelope.Meta{Transport: "kafka", Channel: "orders", Partition: 3, Position: 4711, Timestamp: 1}
 		sink := &bindingtest.MemorySink{Fail: refuse}
 		r := newRig(t, all("s"), []Sink{
 			{Name: "s", Sink: sink, DeadLetter: Policy{Action: ToSink, Sink: "dead"}}, {Name: "dead", Sink: dead},
@@ -56,8 +56,8 @@ func TestDeadLetterSaysWhy(t *testing.T) {
 				t.Errorf("%s = %q, want %q", name, got, want)
 			}
 		}
-		if string(d.Data) != "2" || d.Raw != nil {
-			t.Errorf("data %q, raw %q; want the original data and no stale raw bytes", d.Data, d.Raw)
+		if string(d.Data) != "2" || d.Raw != nil || d.Meta.Timestamp != 0 {
+			t.Errorf("data %q, raw %q, timestamp %d; want the original data and neither stale raw bytes nor the old time", d.Data, d.Raw, d.Meta.Timestamp)
 		}
 		if err := d.Validate(envelope.Options{}); err != nil {
 			t.Errorf("dead letter is not a valid event: %v", err)

@@ -34,6 +34,7 @@ func (d *decoder) decode(e *envelope.Event, r *kgo.Record) (mediaType string, er
 	e.Key = r.Key
 	e.Meta.Transport, e.Meta.SourceName = kind, d.source
 	e.Meta.Channel, e.Meta.Partition, e.Meta.Position = r.Topic, r.Partition, r.Offset
+	e.Meta.Timestamp = millis(r)
 	mediaType, attributes := d.headers(e, r)
 	if size := recordSize(r); d.maxEvent > 0 && size > d.maxEvent {
 		return mediaType, &envelope.AttributeError{
@@ -189,6 +190,7 @@ type encoder struct {
 	static     string // the topic, if it is the same for all events
 	key        keyMode
 	keyText    *template.Template
+	time       timeMode
 }
 
 // scratch is the memory that the records of one Send are written to: header slices, header names, rendered topics and

@@ -61,6 +61,9 @@ type SinkConfig struct {
 	// Key is where the record key comes from: keep (default; the source's key if it was Kafka, null otherwise),
 	// partitionkey, subject, none, or a template such as "{nats.subject}".
 	Key string `yaml:"key,omitempty"`
+	// Timestamp is where the record's timestamp comes from: keep (default; the source's if it was Kafka, else the time
+	// of sending), now, or event (the event's time attribute, else the time of sending).
+	Timestamp string `yaml:"timestamp,omitempty"`
 	// Compression is snappy (default), lz4, zstd, gzip or none.
 	Compression string `yaml:"compression,omitempty"`
 	// Acks is who must have the record before it counts as delivered: all (default; the in-sync replicas), leader,
@@ -117,6 +120,7 @@ func (c *SinkConfig) Validate() error {
 	}
 	errs = append(errs,
 		oneOf("compression", c.Compression, "snappy", "lz4", "zstd", "gzip", "none"),
+		oneOf("timestamp", c.Timestamp, "keep", "now", "event"),
 		oneOf("acks", c.Acks, "all", "leader", "none"))
 	if c.ExactlyOnce {
 		errs = append(errs, bindings.Invalid("exactly_once", "not yet available; delivery is at least once"))

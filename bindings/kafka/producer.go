@@ -21,15 +21,16 @@ const deniedPause = 30 * time.Second
 
 // producer is a client and the memory of the one Send that uses it.
 type producer struct {
-	client *kgo.Client
-	slots  []*slot // of the Send, in its order, then spare ones up to the capacity
-	flight []*slot // what produce has sent last
-	first  []*slot // what of it goes to topics that the client has not met
-	text   scratch
-	spread *partitioner
-	fresh  *newcomers
-	absent *absences       // of the sink; nil where all events go to one topic
-	limit  *bindings.Limit // of a record; the client was told the same
+	client  *kgo.Client
+	slots   []*slot // of the Send, in its order, then spare ones up to the capacity
+	flight  []*slot // what produce has sent last
+	first   []*slot // what of it goes to topics that the client has not met
+	text    scratch
+	spread  *partitioner
+	fresh   *newcomers
+	absent  *absences       // of the sink; nil where all events go to one topic
+	limit   *bindings.Limit // of a record; the client was told the same
+	renewed string          // a topic that refused timestamps in this Send, empty for none
 	// trouble is the client's, for the error of a Send that was given up.
 	trouble trouble
 
@@ -45,6 +46,7 @@ type slot struct {
 	state   slotState
 	err     error
 	alone   bool // it was the only one of its batch, so that a refusal is its own
+	ownTime bool // the record's timestamp is not the present time
 }
 
 type slotState uint8
@@ -82,7 +84,7 @@ func (p *producer) fill(c *encoder, events []*envelope.Event) (within bool) {
 			s.state, s.err = failed, err
 			continue
 		}
-		s.record.Timestamp = now
+		s.record.Timestamp, s.ownTime = c.timestamp(e, now)
 	}
 	return within
 }
@@ -102,8 +104,9 @@ func (p *producer) slot(i int) *slot {
 // reset empties the slots: the sink keeps no event, and the memory is there for the next Send.
 func (p *producer) reset() {
 	for _, s := range p.slots {
-		s.record, s.state, s.err, s.alone = kgo.Record{}, unsent, nil, false
+		s.record, s.state, s.err, s.alone, s.ownTime = kgo.Record{}, unsent, nil, false, false
 	}
+	p.renewed = ""
 	p.slots, p.flight, p.first = p.slots[:0], p.flight[:0], p.first[:0]
 	p.text.reset()
 	p.trouble.forget()
@@ -217,7 +220,11 @@ const (
 // the other so that the order stays, down to records that are refused alone. Everything behind a failure of another
 // kind is left unsent and fails as transient.
 func (p *producer) narrow(ctx context.Context, refused []*slot) verdict {
-	if len(refused) == 1 {
+	switch {
+	case outOfTime(refused):
+		p.renewTime(refused)
+		return p.again(ctx, refused)
+	case len(refused) == 1:
 		return proved
 	}
 	half := len(refused) / 2
@@ -352,6 +359,9 @@ func (p *producer) judge(s *slot) error {
 	if refusal(s.err) == bindings.ReasonTooLarge {
 		// The topic's own limit is lower than the one that is known.
 		return classify(s.record.Topic, fmt.Errorf("the message has %d bytes, and that is more than the topic takes: %w", wireSize(&s.record), s.err))
+	}
+	if errors.Is(s.err, kerr.InvalidTimestamp) { // even the present time
+		return classify(s.record.Topic, fmt.Errorf("%w; compare the clocks of the router and the brokers", s.err))
 	}
 	if errors.Is(s.err, context.Canceled) || errors.Is(s.err, context.DeadlineExceeded) {
 		return classify(s.record.Topic, p.trouble.explain(s.err))

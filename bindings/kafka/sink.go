@@ -41,8 +41,9 @@ type Sink struct {
 	learned  atomic.Bool                    // whether Ready tried to read the limit
 	question atomic.Pointer[question]       // where the limit was read, nil if nowhere
 
-	mu      sync.Mutex // guards free
+	mu      sync.Mutex // guards free and renewed
 	free    []*producer
+	renewed complaint      // of timestamps that a topic does not take
 	closing sync.WaitGroup // producers that were given up
 }
 
@@ -71,6 +72,7 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings) (*Sink, error) {
 	if sink.encoder.key, sink.encoder.keyText, err = compileKey(cfg.Key); err != nil {
 		return nil, bindings.Invalid("key", "%w", err)
 	}
+	sink.encoder.time = compileTimestamp(cfg.Timestamp)
 	return sink, nil
 }
 
@@ -148,6 +150,9 @@ func (s *Sink) Send(ctx context.Context, events []*envelope.Event) error {
 		return result
 	}
 	result := p.result()
+	if p.renewed != "" {
+		s.tellRenewed(p.renewed)
+	}
 	switch {
 	case p.outdated():
 		s.renew(p)

@@ -18,6 +18,7 @@ var schemaChoices = map[string][]string{
 	"KafkaSourceConfig.start":           transportWords["kafka.start"],
 	"KafkaSinkConfig.compression":       transportWords["kafka.compression"],
 	"KafkaSinkConfig.acks":              transportWords["kafka.acks"],
+	"KafkaSinkConfig.timestamp":         transportWords["kafka.timestamp"],
 	"KafkaSASL.mechanism":               {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"},
 	"NatsSourceConfig.start":            transportWords["nats.start"],
 	"NatsStreamConfig.storage":          transportWords["nats.create.storage"],

@@ -13,6 +13,7 @@ var transportWords = map[string][]string{
 	"kafka.isolation_level": {"read_committed", "read_uncommitted"},
 	"kafka.compression":     {"snappy", "lz4", "zstd", "gzip", "none"},
 	"kafka.acks":            {"all", "leader", "none"},
+	"kafka.timestamp":       {"keep", "now", "event"},
 	"nats.start":            {"all", "new"},
 	"nats.create.storage":   {"file", "memory"},
 	"nats.create.retention": {"limits", "workqueue", "interest"},

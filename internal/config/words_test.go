@@ -29,6 +29,7 @@ func TestEmptyWords(t *testing.T) {
 		"kafka.start":           source(`kafka: { brokers: ["a:1"], group: g, topics: [t], start: WORD }`),
 		"kafka.isolation_level": source(`kafka: { brokers: ["a:1"], group: g, topics: [t], isolation_level: WORD }`),
 		"kafka.compression":     sink(`kafka: { brokers: ["a:1"], topic: t, compression: WORD }`),
+		"kafka.timestamp":       sink(`kafka: { brokers: ["a:1"], topic: t, timestamp: WORD }`),
 		"kafka.acks":            sink(`kafka: { brokers: ["a:1"], topic: t, acks: WORD }`),
 		"nats.start":            source(`nats: { url: "nats://a:1", stream: S, durable: d, start: WORD }`),
 		"nats.create.storage":   source(`nats: { url: "nats://a:1", stream: S, durable: d, create: { subjects: [a], storage: WORD } }`),
@@ -51,8 +52,8 @@ func TestEmptyWords(t *testing.T) {
 	if _, err := loadText(t, sink(`kafka: { brokers: ["a:1"], topic: t, acks: "${UNSET:-}" }`)); err != nil {
 		t.Errorf("an empty variable does not ask for the default: %v", err)
 	}
-	if len(transportWords) != 11 {
-		t.Errorf("%d keys take words, and 11 are tried", len(transportWords))
+	if len(transportWords) != 12 {
+		t.Errorf("%d keys take words, and 12 are tried", len(transportWords))
 	}
 }
 
