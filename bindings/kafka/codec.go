@@ -188,6 +188,7 @@ type encoder struct {
 	format     envelope.Format // of structured records; none is JSON
 	topic      *template.Template
 	static     string // the topic, if it is the same for all events
+	allowed    *allowed
 	key        keyMode
 	keyText    *template.Template
 	time       timeMode
@@ -349,6 +350,9 @@ func (c *encoder) address(r *kgo.Record, e *envelope.Event, s *scratch) (err err
 	if c.static == "" {
 		start := len(s.text)
 		if s.text, err = c.topic.Append(s.text, e); err != nil {
+			return err
+		}
+		if err = c.allowed.check(s.text[start:]); err != nil {
 			return err
 		}
 		r.Topic = s.topic(s.text[start:])

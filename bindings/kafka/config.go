@@ -58,6 +58,9 @@ type SinkConfig struct {
 	Brokers bindings.Strings `yaml:"brokers,omitempty"`
 	// Topic is the topic to write to, as a template.
 	Topic string `yaml:"topic,omitempty"`
+	// Topics are what may be written where the topic is a template: names, or patterns in which an asterisk stands for
+	// any characters. An event for another topic fails for good. Without them every topic may be written.
+	Topics bindings.Strings `yaml:"topics,omitempty"`
 	// Key is where the record key comes from: keep (default; the source's key if it was Kafka, null otherwise),
 	// partitionkey, subject, none, or a template such as "{nats.subject}".
 	Key string `yaml:"key,omitempty"`
@@ -115,6 +118,7 @@ func (c *SinkConfig) Validate() error {
 			errs = append(errs, bindings.Invalid("topic", "%w", err))
 		}
 	}
+	errs = append(errs, c.checkAllowed()...)
 	if _, _, err := compileKey(c.Key); err != nil {
 		errs = append(errs, bindings.Invalid("key", "%w", err))
 	}

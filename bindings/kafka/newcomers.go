@@ -85,11 +85,7 @@ func (n *newcomers) context(topic string) context.Context { return n.topics[topi
 // wait returns true when each of the records is in its place or has failed, false when ctx is done first. When others
 // could be sent meanwhile, of topics that are known or have come to be known, it gives up those that are still aside.
 func (n *newcomers) wait(ctx context.Context, others bool) bool {
-	patience := longestPatience
-	if deadline, ok := ctx.Deadline(); ok {
-		patience = max(min(patience, time.Until(deadline)/2), time.Millisecond)
-	}
-	late := time.NewTimer(patience)
+	late := time.NewTimer(patienceOf(ctx))
 	defer late.Stop()
 	for {
 		select {

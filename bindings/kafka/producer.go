@@ -28,9 +28,10 @@ type producer struct {
 	text    scratch
 	spread  *partitioner
 	fresh   *newcomers
-	absent  *absences       // of the sink; nil where all events go to one topic
-	limit   *bindings.Limit // of a record; the client was told the same
-	renewed string          // a topic that refused timestamps in this Send, empty for none
+	absent  *absences           // of the sink; nil where all events go to one topic
+	limit   *bindings.Limit     // of a record; the client was told the same
+	ask     map[string]struct{} // topics to be asked for before anything is sent
+	renewed string              // a topic that refused timestamps in this Send, empty for none
 	// trouble is the client's, for the error of a Send that was given up.
 	trouble trouble
 
@@ -59,7 +60,9 @@ const (
 )
 
 func newProducer(l *bindings.Limit) *producer {
-	return &producer{spread: newPartitioner(), fresh: newNewcomers(), limit: l, home: make(chan struct{}, 1)}
+	return &producer{
+		spread: newPartitioner(), fresh: newNewcomers(), limit: l, home: make(chan struct{}, 1), ask: map[string]struct{}{},
+	}
 }
 
 // fill encodes the events into slots. An event that cannot be encoded or is too large fails for good, the others go on.
@@ -78,7 +81,7 @@ func (p *producer) fill(c *encoder, events []*envelope.Event) (within bool) {
 			err, within = tooLarge(&s.record, p.limit), false
 		}
 		if err == nil && p.absent != nil && !p.fresh.know(s.record.Topic) {
-			err = p.absent.check(s.record.Topic, now)
+			err = p.known(s.record.Topic, now)
 		}
 		if err != nil {
 			s.state, s.err = failed, err
@@ -87,6 +90,19 @@ func (p *producer) fill(c *encoder, events []*envelope.Event) (within bool) {
 		s.record.Timestamp, s.ownTime = c.timestamp(e, now)
 	}
 	return within
+}
+
+// known returns why a record for a topic that the client has not met is not sent. Without a reason the topic is to be
+// asked for.
+func (p *producer) known(topic string, now time.Time) error {
+	if _, asked := p.ask[topic]; asked {
+		return nil
+	}
+	err := p.absent.check(topic, now)
+	if err == nil {
+		p.ask[topic] = struct{}{}
+	}
+	return err
 }
 
 // slot returns the i-th slot, from the spare ones if there is one.
@@ -106,6 +122,7 @@ func (p *producer) reset() {
 	for _, s := range p.slots {
 		s.record, s.state, s.err, s.alone, s.ownTime = kgo.Record{}, unsent, nil, false, false
 	}
+	clear(p.ask)
 	p.renewed = ""
 	p.slots, p.flight, p.first = p.slots[:0], p.flight[:0], p.first[:0]
 	p.text.reset()
@@ -115,6 +132,7 @@ func (p *producer) reset() {
 // send produces all slots that could be encoded and narrows down what the brokers refused. It reports false when ctx
 // was done before every outcome was there; the producer is not to be used again then.
 func (p *producer) send(ctx context.Context) bool {
+	p.look(ctx)
 	if !p.produce(ctx, p.slots) {
 		return false
 	}

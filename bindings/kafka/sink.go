@@ -67,7 +67,7 @@ func NewSink(cfg SinkConfig, s bindings.SinkSettings) (*Sink, error) {
 	}
 	var static bool
 	if sink.encoder.static, static = sink.encoder.topic.Static(); !static {
-		sink.absent = newAbsences()
+		sink.absent, sink.encoder.allowed = newAbsences(), newAllowed(cfg.Topics)
 	}
 	if sink.encoder.key, sink.encoder.keyText, err = compileKey(cfg.Key); err != nil {
 		return nil, bindings.Invalid("key", "%w", err)
