@@ -92,7 +92,8 @@ type Meta struct {
 	Timestamp int64
 	// Deliveries counts how often the transport delivered this message, 0 if it does not say.
 	Deliveries int
-	// Headers are the message's other headers, in their order. CloudEvents headers are not among them.
+	// Headers are the message's other headers, in their order. Where the message is malformed they are all that it has;
+	// otherwise CloudEvents headers are not among them.
 	Headers []Header
 }
 

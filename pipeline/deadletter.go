@@ -25,11 +25,9 @@ var (
 // maxDeadLetterError bounds the error text of a dead letter in bytes.
 const maxDeadLetterError = 1024
 
-// malformedType is the type of the event that carries a message which was none.
-const malformedType = "io.eventrouter.malformed"
-
 // deadLetter turns a delivery that failed for good into one of its dead letter: the original event with the reason
-// as extension attributes. A message that could not be decoded becomes the data of an event, byte for byte.
+// as extension attributes. A message that could not be decoded becomes the data of an event, byte for byte, with its
+// headers as an attribute.
 func deadLetter(p *Pipeline, d delivery, from *lane, cause error) delivery {
 	variant := ""
 	if d.own {
@@ -40,10 +38,10 @@ func deadLetter(p *Pipeline, d delivery, from *lane, cause error) delivery {
 	e := p.newEvent()
 	original.CopyTo(e)
 	e.Touch()
-	e.Meta.Timestamp = 0 // a new message: with the old time a target's retention could delete it at once
 	if original.Malformed != nil {
 		wrapMalformed(e)
 	}
+	e.Meta.Timestamp = 0 // a new message: with the old time a target's retention could delete it at once
 	now := time.Now().UTC()
 	first := now
 	if d.first != 0 {
@@ -69,26 +67,13 @@ func deadLetter(p *Pipeline, d delivery, from *lane, cause error) delivery {
 		// Two routes may have made different events of this one; their dead letters are two.
 		e.Variant = "dead letter of " + from.sink.Name + " by " + variant
 	}
-	set("dlqorigin", origin(original), envelope.KindString)
+	set("dlqorigin", printable(origin(original)), envelope.KindString)
+	if original.Malformed != nil {
+		addHeaders(e, d.deadLane(from).sink.Sink)
+	}
 	return delivery{
 		batch: d.batch, event: e, own: true, plan: d.plan, index: d.index, rule: d.rule, counts: d.counts, dead: true,
 	}
-}
-
-// wrapMalformed gives the raw message the attributes that an event must have. The id is the message's place at its
-// source, so that a redelivery has the same one.
-func wrapMalformed(e *envelope.Event) {
-	e.Malformed = nil
-	e.ID = string(template.AppendPosition(nil, e))
-	if e.ID == "" {
-		e.ID = "unknown"
-	}
-	e.Source = "urn:router:source:" + e.Meta.SourceName
-	e.Type = malformedType
-	if e.DataContentType == "" {
-		e.DataContentType = "application/octet-stream"
-	}
-	e.DataKind = envelope.DataBinary
 }
 
 // origin tells where a dead letter's message came from.
@@ -100,14 +85,27 @@ func origin(e *envelope.Event) string {
 	return kind + ":" + string(template.AppendPosition(nil, e))
 }
 
-// cleanText makes a text fit for an attribute: valid UTF-8 without control characters, and short.
-func cleanText(s string) string {
-	s = strings.Map(func(r rune) rune {
+// deadLane is where the dead letter of a delivery goes that failed in a lane, or before it had one.
+func (d *delivery) deadLane(from *lane) *lane {
+	if from != nil {
+		return from.dead.lane
+	}
+	return d.plan.dead.lane
+}
+
+// printable makes a text fit for an attribute: valid UTF-8 without control characters.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r <= 0x9f || r == utf8.RuneError || r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef {
 			return ' '
 		}
 		return r
 	}, s)
+}
+
+// cleanText makes a text fit for an attribute, and short.
+func cleanText(s string) string {
+	s = printable(s)
 	if len(s) <= maxDeadLetterError {
 		return s
 	}

@@ -82,11 +82,12 @@ func (d *decoder) headers(e *envelope.Event, r *kgo.Record) (mediaType string, a
 	return mediaType, attributes
 }
 
-// keepHeaders makes metadata of all headers of a record that is no event after all.
-func keepHeaders(e *envelope.Event, r *kgo.Record) {
+// keepHeaders makes metadata of the headers of a record that is no event after all. With the content type they are all
+// that there are.
+func keepHeaders(e *envelope.Event, r *kgo.Record, contentType bool) {
 	e.Meta.Headers = e.Meta.Headers[:0]
 	for i := range r.Headers {
-		if h := &r.Headers[i]; !isContentType(h.Key) {
+		if h := &r.Headers[i]; contentType || !isContentType(h.Key) {
 			e.Meta.Headers = append(e.Meta.Headers, envelope.Header{Name: h.Key, Value: h.Value})
 		}
 	}

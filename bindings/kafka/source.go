@@ -363,10 +363,14 @@ func (r *run) decode(b *bindings.Batch, rec *kgo.Record) {
 	if err == nil {
 		return
 	}
-	keepHeaders(e, rec)
+	keepHeaders(e, rec, false)
 	err = r.source.adapters.Adapt(b, adapter.Message{Body: rec.Value, Err: err, Options: r.source.decoder.options})
 	if err != nil {
-		r.source.settings.Refuse(&b.Events[len(b.Events)-1], rec.Value, mediaType, err)
+		e = &b.Events[len(b.Events)-1]
+		r.source.settings.Refuse(e, rec.Value, mediaType, err)
+		if e.Malformed != nil {
+			keepHeaders(e, rec, true) // nothing of it is lost
+		}
 	}
 }
 

@@ -231,7 +231,11 @@ func (r *run) decode(b *batch, h *held, m *types.Message) {
 	b.msgs = append(b.msgs, h)
 	r.fill(b.Add(), m)
 	if err := r.decodeEvent(b, m); err != nil {
-		r.settings.Refuse(&b.Events[len(b.Events)-1], envelope.Bytes(*m.Body), mediaType(m), err)
+		e := &b.Events[len(b.Events)-1]
+		r.settings.Refuse(e, envelope.Bytes(*m.Body), mediaType(m), err)
+		if e.Malformed != nil {
+			keepAttributes(e, m)
+		}
 	}
 	b.spans = b.spans.Add(len(b.msgs)-1, len(b.Events))
 }
@@ -257,10 +261,23 @@ func (r *run) fill(e *envelope.Event, m *types.Message) {
 	var room [maxAttributes]string
 	for _, name := range readable(m.MessageAttributes).Names(room[:0], "") {
 		if !carried(name) {
-			value, _ := text(m.MessageAttributes[name])
-			e.Meta.Headers = append(e.Meta.Headers, envelope.Header{Name: name, Value: envelope.Bytes(value)})
+			keepAttribute(e, m, name)
 		}
 	}
+}
+
+// keepAttributes makes metadata of all attributes of a message that is no event after all, so that nothing of it is lost.
+func keepAttributes(e *envelope.Event, m *types.Message) {
+	var room [maxAttributes]string
+	e.Meta.Headers = e.Meta.Headers[:0]
+	for _, name := range readable(m.MessageAttributes).Names(room[:0], "") {
+		keepAttribute(e, m, name)
+	}
+}
+
+func keepAttribute(e *envelope.Event, m *types.Message, name string) {
+	value, _ := text(m.MessageAttributes[name])
+	e.Meta.Headers = append(e.Meta.Headers, envelope.Header{Name: name, Value: envelope.Bytes(value)})
 }
 
 // mediaType returns what a message that is no event is: what its content-type says, else JSON or text, because a body
