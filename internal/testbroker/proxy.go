@@ -1,6 +1,7 @@
 package testbroker
 
 import (
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -12,8 +13,10 @@ type Proxy struct {
 	tb     testing.TB
 	addr   net.Addr
 	target string
-	closed chan struct{}
-	wg     sync.WaitGroup
+	// answers, if not nil, wraps what is read from the server.
+	answers func(own net.Addr, from io.Reader) io.Reader
+	closed  chan struct{}
+	wg      sync.WaitGroup
 
 	mu sync.Mutex   // guards what follows
 	ln net.Listener // nil while cut
@@ -37,9 +40,16 @@ const (
 // test ends.
 func NewProxy(tb testing.TB, target string) *Proxy {
 	tb.Helper()
-	p := &Proxy{tb: tb, target: target, closed: make(chan struct{}), conns: map[net.Conn]struct{}{}, release: func() {}}
+	return newProxy(tb, target, nil)
+}
+
+func newProxy(tb testing.TB, target string, answers func(net.Addr, io.Reader) io.Reader) *Proxy {
+	tb.Helper()
+	p := &Proxy{
+		tb: tb, target: target, answers: answers, closed: make(chan struct{}), conns: map[net.Conn]struct{}{},
+		release: func() {},
+	}
 	p.listen("127.0.0.1:0")
-	p.addr = p.ln.Addr()
 	tb.Cleanup(func() {
 		close(p.closed)
 		p.set(cut)
@@ -57,6 +67,9 @@ func (p *Proxy) listen(addr string) {
 		return
 	}
 	p.ln = ln
+	if p.addr == nil {
+		p.addr = ln.Addr()
+	}
 	p.wg.Go(func() { p.accept(ln) })
 }
 
@@ -162,9 +175,13 @@ func (p *Proxy) forget(c net.Conn) {
 func (p *Proxy) pump(dst, src net.Conn, response bool) {
 	defer dst.Close()
 	defer src.Close()
+	from := io.Reader(src)
+	if response && p.answers != nil {
+		from = p.answers(p.addr, src)
+	}
 	buf := make([]byte, 32<<10)
 	for {
-		n, err := src.Read(buf)
+		n, err := from.Read(buf)
 		if n > 0 {
 			pass, ok := p.judge(response)
 			if !ok {

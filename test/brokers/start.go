@@ -54,9 +54,21 @@ func reach(t testing.TB, ping func(context.Context) error) {
 	}
 }
 
-// started registers the end of a broker, or ends the test: a machine that cannot have the broker skips it, unless it
-// must not; a broker that does not start fails it.
+// started registers the end of a broker, or ends the test.
 func started[B interface{ Stop() error }](t testing.TB, what string, b B, err error) B {
+	t.Helper()
+	Require(t, what, err)
+	t.Cleanup(func() {
+		if err := b.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// Require ends a test whose broker could not be started, for which err is the reason, if not nil: it is skipped on a
+// machine that cannot have the broker, and fails otherwise.
+func Require(t testing.TB, what string, err error) {
 	t.Helper()
 	switch {
 	case err == nil:
@@ -65,12 +77,6 @@ func started[B interface{ Stop() error }](t testing.TB, what string, b B, err er
 	default:
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := b.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
 }
 
 // NeedsKill skips a test that has to kill its broker where somebody else runs it.

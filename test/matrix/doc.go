@@ -4,6 +4,10 @@
 //
 // TestKill does the same while the router is killed with SIGKILL again and again, ROUTER_TEST_KILLS times per pair.
 //
+// The tests of faults run one fault each, at a size that a variable sets: TestCrashKeepsOrder, TestKafkaTakesOverQuickly,
+// TestStopDuringJoin, TestStopWithASinkDown, TestStartWithADeadSink, TestFailingEventsDoNotStarve, TestWindowRoom and
+// TestReconnectDoesNotRepeatInBulk.
+//
 // The readers on the far side share no code with the router's codecs: they decode raw headers and encoding/json by
 // themselves. The tests need the build tag brokers; see test/README.md.
 package matrix

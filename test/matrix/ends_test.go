@@ -29,6 +29,8 @@ type field struct {
 	nc    *natsgo.Conn
 	js    jetstream.JetStream
 	aws   *awssqs.Client
+	// writer produces to Kafka.
+	writer *kgo.Client
 }
 
 func newField(t *testing.T) *field {
@@ -38,17 +40,34 @@ func newField(t *testing.T) *field {
 		nats:  brokers.StartNATS(t, t.TempDir()),
 		sqs:   brokers.StartElasticMQ(t, t.TempDir()),
 	}
+	f.connect(t)
+	return f
+}
+
+// connect makes clients of the brokers that the field has.
+func (f *field) connect(t *testing.T) {
+	t.Helper()
 	var err error
-	if f.nc, f.js, err = f.nats.Client(); err != nil {
-		t.Fatal(err)
+	if f.kafka != nil {
+		if f.writer, err = f.kafka.Client(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(f.writer.Close)
 	}
-	t.Cleanup(f.nc.Close)
+	if f.nats != nil {
+		if f.nc, f.js, err = f.nats.Client(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(f.nc.Close)
+	}
+	if f.sqs == nil {
+		return
+	}
 	f.aws = f.sqs.Client()
 	// The router takes the default credential chain; the emulator takes anything.
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	t.Setenv("AWS_REGION", "us-east-1")
-	return f
 }
 
 // producer is a kind of source seen from the far side: what the router's configuration says, and how events get in.
@@ -77,16 +96,7 @@ func (f *field) source(t *testing.T, kind, name string) producer {
 	ctx := t.Context()
 	switch kind {
 	case "kafka":
-		topic := name + "-in"
-		if err := f.kafka.CreateTopic(ctx, topic, 4, nil); err != nil {
-			t.Fatal(err)
-		}
-		return producer{
-			config:        fmt.Sprintf("kafka: { brokers: [%q], topics: [%s], group: %s }", f.kafka.Addr, topic, name),
-			acknowledging: true, ordered: true,
-			send: func(ctx context.Context, _ *process, events []sent) error { return f.produceKafka(ctx, topic, events) },
-			left: func(ctx context.Context) (int, error) { return f.leftKafka(ctx, name) },
-		}
+		return f.kafkaSource(t, name, 4)
 	case "jetstream":
 		stream := strings.ToUpper(name) + "_IN"
 		if err := f.nats.CreateStream(ctx, stream, name+".in.>"); err != nil {
@@ -123,6 +133,21 @@ func (f *field) source(t *testing.T, kind, name string) producer {
 			config: `http: { listen: "127.0.0.1:0", path: /events }`, order: "partitionkey", acknowledging: true, ordered: true,
 			send: postHTTP,
 		}
+	}
+}
+
+// kafkaSource makes a topic of so many partitions, and a source that reads it.
+func (f *field) kafkaSource(t *testing.T, name string, partitions int32) producer {
+	t.Helper()
+	topic := name + "-in"
+	if err := f.kafka.CreateTopic(t.Context(), topic, partitions, nil); err != nil {
+		t.Fatal(err)
+	}
+	return producer{
+		config:        fmt.Sprintf("kafka: { brokers: [%q], topics: [%s], group: %s }", f.kafka.Addr, topic, name),
+		acknowledging: true, ordered: true,
+		send: func(ctx context.Context, _ *process, events []sent) error { return f.produceKafka(ctx, topic, events) },
+		left: func(ctx context.Context) (int, error) { return f.leftKafka(ctx, name) },
 	}
 }
 
@@ -163,11 +188,6 @@ func (f *field) sink(t *testing.T, kind, name string, l *ledger) consumer {
 }
 
 func (f *field) produceKafka(ctx context.Context, topic string, events []sent) error {
-	cl, err := f.kafka.Client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
 	records := make([]*kgo.Record, len(events))
 	for i := range events {
 		e := &events[i]
@@ -187,7 +207,7 @@ func (f *field) produceKafka(ctx context.Context, topic string, events []sent) e
 		}
 		records[i] = r
 	}
-	return cl.ProduceSync(ctx, records...).FirstErr()
+	return f.writer.ProduceSync(ctx, records...).FirstErr()
 }
 
 func (f *field) readKafka(t *testing.T, topic string, l *ledger) {

@@ -94,13 +94,29 @@ func tryPost(ctx context.Context, client *http.Client, url string, e *sent) (int
 
 // readHTTP starts a receiver and returns its address.
 func readHTTP(t *testing.T, l *ledger) string {
+	return answerHTTP(t, l, func(message) int { return http.StatusNoContent })
+}
+
+// hangUp is an answer that is none: the connection ends.
+const hangUp = 0
+
+// answerHTTP starts a receiver that answers what judge says, and returns its address. What it did not take is not in the
+// ledger.
+func answerHTTP(t *testing.T, l *ledger, judge func(message) int) string {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return // the router died in mid-request; it will send the event again
 		}
-		l.receive(parseHTTP(r.Header, body))
-		w.WriteHeader(http.StatusNoContent)
+		m, err := parseHTTP(r.Header, body)
+		code := judge(m)
+		if code == hangUp {
+			panic(http.ErrAbortHandler)
+		}
+		if code < 300 {
+			l.receive(m, err)
+		}
+		w.WriteHeader(code)
 	}))
 	t.Cleanup(srv.Close)
 	return srv.Listener.Addr().String()

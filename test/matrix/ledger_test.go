@@ -35,28 +35,33 @@ type sent struct {
 func makeEvents(run string, n, keys int) []sent {
 	events := make([]sent, n)
 	for i := range events {
-		key := fmt.Sprintf("k%d", i%keys)
-		uid := fmt.Sprintf("%s-%d", run, i)
-		e := sent{uid: uid, key: key, seq: i, structured: i%2 == 1}
-		e.attributes = map[string]string{
-			"specversion": "1.0", "id": uid, "source": "/matrix/a%20b?x=1#frag", "type": "com.example.matrix.v1",
-			"subject": `say "100%" — Grüße, €😀`, "time": "2026-04-05T17:31:00.120+02:00",
-			"dataschema": "https://example.com/schema", "partitionkey": key, "seq": fmt.Sprint(i), "empty": "",
-		}
-		switch i % 3 {
-		case 0:
-			e.attributes["datacontenttype"] = "application/json; charset=utf-8"
-			e.data = fmt.Appendf(nil, `{"n": %d, "big":12345678901234567890,"f":1.0, "s":"<&> é","n":2}`, i)
-		case 1:
-			e.attributes["datacontenttype"] = "text/plain"
-			e.data = fmt.Appendf(nil, "line %d\r\n\ttab € end ", i)
-		default:
-			e.attributes["datacontenttype"] = "application/octet-stream"
-			e.data = append([]byte{0, 0xff, 0xfe, byte(i)}, uid...)
-		}
-		events[i] = e
+		events[i] = makeEvent(run, i, keys)
 	}
 	return events
+}
+
+// makeEvent returns the event number i of a run.
+func makeEvent(run string, i, keys int) sent {
+	key := fmt.Sprintf("k%d", i%keys)
+	uid := fmt.Sprintf("%s-%d", run, i)
+	e := sent{uid: uid, key: key, seq: i, structured: i%2 == 1}
+	e.attributes = map[string]string{
+		"specversion": "1.0", "id": uid, "source": "/matrix/a%20b?x=1#frag", "type": "com.example.matrix.v1",
+		"subject": `say "100%" — Grüße, €😀`, "time": "2026-04-05T17:31:00.120+02:00",
+		"dataschema": "https://example.com/schema", "partitionkey": key, "seq": fmt.Sprint(i), "empty": "",
+	}
+	switch i % 3 {
+	case 0:
+		e.attributes["datacontenttype"] = "application/json; charset=utf-8"
+		e.data = fmt.Appendf(nil, `{"n": %d, "big":12345678901234567890,"f":1.0, "s":"<&> é","n":2}`, i)
+	case 1:
+		e.attributes["datacontenttype"] = "text/plain"
+		e.data = fmt.Appendf(nil, "line %d\r\n\ttab € end ", i)
+	default:
+		e.attributes["datacontenttype"] = "application/octet-stream"
+		e.data = append([]byte{0, 0xff, 0xfe, byte(i)}, uid...)
+	}
+	return e
 }
 
 // structuredJSON writes an event in the JSON format, by the standard library.
@@ -140,6 +145,7 @@ type ledger struct {
 	progress   time.Time
 	mark       int           // how many events close reached
 	reached    chan struct{} // nil for nobody waiting
+	flow       flow
 }
 
 func newLedger(events []sent) *ledger {
@@ -148,6 +154,24 @@ func newLedger(events []sent) *ledger {
 		l.want[events[i].uid] = &events[i]
 	}
 	return l
+}
+
+// expect adds events that are about to be sent to those that must arrive.
+func (l *ledger) expect(events []sent) {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range events {
+		l.want[events[i].uid] = &events[i]
+		l.flow.sent(events[i].uid, now)
+	}
+}
+
+// restarted says that a router has ended and the next one begins: it may begin again at an older event of each key.
+func (l *ledger) restarted() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flow.life++
 }
 
 // receive books one message in the order of its arrival.
@@ -170,6 +194,9 @@ func (l *ledger) receive(m message, err error) {
 		l.example("corrupted %s:\n got %q %q\nwant %q %q", uid, m.attributes, m.data, want.attributes, want.data)
 	}
 	l.seen[uid]++
+	if text := l.flow.arrived(want, l.seen[uid] == 1, l.progress); text != "" {
+		l.example("%s", text)
+	}
 	if l.seen[uid] > 1 {
 		l.duplicates++
 		return
@@ -289,12 +316,19 @@ func TestRanges(t *testing.T) {
 }
 
 // verdict are the figures of a ledger.
-type verdict struct{ sent, lost, invented, corrupted, duplicates, reordered int }
+type verdict struct {
+	sent, lost, invented, corrupted, duplicates, reordered, stale int
+
+	slowest, silence time.Duration
+}
 
 func (l *ledger) verdict() verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return verdict{len(l.want), len(l.want) - len(l.seen), l.invented, l.corrupted, l.duplicates, l.reordered}
+	return verdict{
+		len(l.want), len(l.want) - len(l.seen), l.invented, l.corrupted, l.duplicates, l.reordered, l.flow.stale,
+		l.flow.slowest, l.flow.silence,
+	}
 }
 
 func (v verdict) String() string {

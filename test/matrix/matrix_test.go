@@ -5,6 +5,9 @@ package matrix
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -19,19 +22,23 @@ const (
 	fewKeys    = 50
 )
 
-// config writes the configuration of one source and its sinks.
+// config writes the configuration of one source and its sinks, each of which gets every event.
 func config(p producer, sinks map[string]string) string {
+	to := strings.Join(slices.Sorted(maps.Keys(sinks)), ", ")
+	return routed(p, sinks, "{ name: all, from: in, when: { type: { prefix: com.example. } }, to: ["+to+"] }")
+}
+
+// routed writes the configuration of one source, its sinks and the routes between them.
+func routed(p producer, sinks map[string]string, routes string) string {
 	text := "sources:\n  in: { " + p.config + " }\nsinks:\n"
-	to := ""
 	for name, sink := range sinks {
 		text += fmt.Sprintf("  %s: { %s", name, sink)
 		if p.order != "" {
 			text += ", order_by: " + p.order
 		}
 		text += " }\n"
-		to += name + ", "
 	}
-	return text + "routes: [ { name: all, from: in, when: { type: { prefix: com.example. } }, to: [" + to + "] } ]\n" +
+	return text + "routes: [ " + routes + " ]\n" +
 		"unmatched: drop\ndead_letter: hold\nadmin: { listen: \"127.0.0.1:0\" }\nlog: { format: json }\n"
 }
 

@@ -7,11 +7,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,6 +45,7 @@ var routerBinary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	shared.stop()
 	if dir, err := buildDir(); err == nil {
 		_ = os.RemoveAll(dir)
 	}
@@ -66,6 +70,16 @@ type process struct {
 // startRouter starts the router on a configuration and waits until it is ready.
 func startRouter(t *testing.T, config string) *process {
 	t.Helper()
+	p := newProcess(t, config)
+	if err := p.start(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// newProcess prepares a router that is not started yet.
+func newProcess(t *testing.T, config string) *process {
+	t.Helper()
 	dir := t.TempDir()
 	p := &process{
 		t: t, config: filepath.Join(dir, "router.yaml"), log: filepath.Join(dir, "router.log"),
@@ -79,14 +93,19 @@ func startRouter(t *testing.T, config string) *process {
 			_ = p.cmd.Process.Kill()
 		}
 	})
-	if err := p.start(); err != nil {
-		t.Fatal(err)
-	}
 	return p
 }
 
 // start starts the router, again after a kill, and waits until it is ready. The log begins anew.
 func (p *process) start() error {
+	if err := p.launch(); err != nil {
+		return err
+	}
+	return p.await(60 * time.Second)
+}
+
+// launch starts the router without waiting for anything.
+func (p *process) launch() error {
 	binary, err := routerBinary()
 	if err != nil {
 		return err
@@ -108,20 +127,41 @@ func (p *process) start() error {
 	p.ingress = ""
 	p.mu.Unlock()
 	go func() { done <- cmd.Wait() }()
-	deadline := time.Now().Add(60 * time.Second)
+	return nil
+}
+
+// await waits until the router is ready.
+func (p *process) await(patience time.Duration) error {
+	deadline := time.Now().Add(patience)
 	for {
 		p.readAddresses()
 		if p.ready() && (!p.http || p.ingressURL() != "") {
 			return nil
 		}
 		select {
-		case err := <-done:
+		case err := <-p.done:
 			return fmt.Errorf("the router ended: %w\n%s", err, p.tail())
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the router is not ready\n%s", p.tail())
+			return fmt.Errorf("the router is not ready after %s\n%s", patience, p.tail())
 		}
+	}
+}
+
+// terminate asks the router to end with SIGTERM and returns how long it took, and how it ended. One that does not end
+// within patience is killed.
+func (p *process) terminate(patience time.Duration) (time.Duration, error) {
+	began := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return 0, err
+	}
+	select {
+	case err := <-p.done:
+		return time.Since(began), err
+	case <-time.After(patience):
+		p.kill()
+		return time.Since(began), fmt.Errorf("it did not end within %s of SIGTERM and was killed", patience)
 	}
 }
 
@@ -148,21 +188,46 @@ func (p *process) readAddresses() {
 }
 
 func (p *process) ready() bool {
+	code, _, err := p.ask("/readyz")
+	return err == nil && code == http.StatusOK
+}
+
+// ask gets a path of the router's admin server.
+func (p *process) ask(path string) (code int, body string, err error) {
 	if p.admin == "" {
-		return false
+		if p.readAddresses(); p.admin == "" {
+			return 0, "", errors.New("the router has not said where its admin server listens")
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.admin+"/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.admin+path, nil)
 	if err != nil {
-		return false
+		return 0, "", err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return false
+		return 0, "", err
 	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), err
+}
+
+// metric returns the value of a metric, which is written with its labels as the admin server writes them. It is false
+// if there is none.
+func (p *process) metric(name string) (float64, bool) {
+	_, body, err := p.ask("/metrics")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(body) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+" "); ok {
+			n, err := strconv.ParseFloat(value, 64)
+			return n, err == nil
+		}
+	}
+	return 0, false
 }
 
 func (p *process) tail() string {
