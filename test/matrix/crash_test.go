@@ -3,7 +3,9 @@
 package matrix
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +15,8 @@ import (
 const (
 	crashRate = 500 // events a second
 	crashKeys = 20
-	// crashLife is how long a router lives at least before it is ended; it lives up to three times as long.
-	crashLife = 500 * time.Millisecond
+	// crashLife is how long a router lives at most before the end that hits it in its work.
+	crashLife = 1500 * time.Millisecond
 	// longestStall is how long an event may take, from its publication to its arrival, while routers die.
 	longestStall = 5 * time.Second
 )
@@ -41,16 +43,36 @@ func deaths(kills, stops int) []bool {
 	return all
 }
 
+// amid returns while the router delivers what was produced at once, or soon after, or before.
+func amid(t *testing.T, l *ledger) {
+	t.Helper()
+	once := int(crashRate * feedEvery / time.Second)
+	select {
+	case <-l.reach(l.arrived() + 1 + rand.IntN(once)):
+	case <-time.After(killPatience):
+		t.Fatalf("nothing arrives: %s", l.verdict().row())
+	}
+	time.Sleep(rand.N(5 * time.Millisecond))
+}
+
 func crashRun(t *testing.T, f *field, to string, deaths []bool) {
 	name := unique("c")
 	src := f.source(t, "jetstream", name)
 	src.config = strings.Replace(src.config, ", ack_wait: 3s", "", 1) // the default, as in the field
 	l := newLedger(nil)
-	p := startRouter(t, config(src, map[string]string{"out": f.sink(t, to, name, l).config}))
+	sink := f.sink(t, to, name, l)
+	if to == "http" { // with an answer that takes its time there is always something in flight
+		sink.config = fmt.Sprintf("http: { url: \"http://%s/hook\" }", answerHTTP(t, l, func(message) int {
+			time.Sleep(10 * time.Millisecond)
+			return http.StatusNoContent
+		}))
+	}
+	p := startRouter(t, config(src, map[string]string{"out": sink.config}))
 	feeder := feed(t, &feeder{run: name, keys: crashKeys, rate: crashRate, source: src, books: []book{{ledger: l}}})
 	kills, slowestStop := 0, time.Duration(0)
 	for i, kill := range deaths {
-		time.Sleep(crashLife + rand.N(2*crashLife))
+		time.Sleep(rand.N(crashLife))
+		amid(t, l)
 		if kill {
 			kills++
 			p.kill()
@@ -66,7 +88,7 @@ func crashRun(t *testing.T, f *field, to string, deaths []bool) {
 			t.Fatalf("death %d: %v", i+1, err)
 		}
 	}
-	time.Sleep(crashLife)
+	time.Sleep(time.Second)
 	feeder.end(t)
 	l.await(t, killPatience)
 	v := l.verdict()

@@ -166,14 +166,14 @@ type feeder struct {
 func feed(t *testing.T, f *feeder) *feeder {
 	t.Helper()
 	f.stop, f.done = make(chan struct{}), make(chan error, 1)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Hour) // NATS wants a deadline
 	go func() { f.done <- f.produce(ctx) }()
 	t.Cleanup(cancel)
 	return f
 }
 
-// feedEvery is how often a feeder sends what has come due.
-const feedEvery = 50 * time.Millisecond
+// feedEvery is how often a feeder sends what has come due. The events of once are in flight together.
+const feedEvery = 100 * time.Millisecond
 
 func (f *feeder) produce(ctx context.Context) error {
 	tick := time.NewTicker(feedEvery)
