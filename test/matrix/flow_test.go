@@ -120,6 +120,15 @@ func (l *ledger) arrived() int {
 	return len(l.seen)
 }
 
+// calm waits until nothing arrives any more: repeats may come after the last event has.
+func (l *ledger) calm() {
+	within(time.Minute, func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return time.Since(l.progress) > time.Second
+	})
+}
+
 // sound fails the test where events were lost, changed or out of place, which nothing excuses.
 func (l *ledger) sound(t *testing.T, name string) {
 	t.Helper()

@@ -131,6 +131,7 @@ func (r *outageRun) run(t *testing.T) {
 	for _, name := range []string{"bus", "hook", "down"} {
 		l := r.books[name]
 		l.await(t, killPatience)
+		l.calm()
 		label := fmt.Sprintf("%s, third %t, %s", how, r.third, name)
 		t.Logf("OUTAGE %-28s healthy again after %.1f s: %s", label, again.Seconds(), l.verdict().row())
 		l.sound(t, label)
