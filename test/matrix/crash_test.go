@@ -63,7 +63,7 @@ func crashRun(t *testing.T, f *field, to string, deaths []bool) {
 	sink := f.sink(t, to, name, l)
 	if to == "http" { // with an answer that takes its time there is always something in flight
 		sink.config = fmt.Sprintf("http: { url: \"http://%s/hook\" }", answerHTTP(t, l, func(message) int {
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(3 * time.Millisecond)
 			return http.StatusNoContent
 		}))
 	}

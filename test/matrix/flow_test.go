@@ -15,11 +15,12 @@ import (
 // flow is what a ledger knows about time and about repeats. It is guarded by the ledger's mutex.
 //
 // At least once allows repeats, and a router that was restarted may begin again at an older event of a key: one step
-// back for each key and life, from which on its events come in their order. An event that comes after a later one of
-// its key otherwise is out of place: a target that keeps the last value of a key ends up with an old one. A first
-// delivery out of place is reordered, a repeat is stale.
+// back, with which the deliveries of the key begin in that life. An event that comes after a later one of its key
+// otherwise is out of place: a target that keeps the last value of a key ends up with an old one. A first delivery out of
+// place is reordered, a repeat is stale.
 type flow struct {
-	life      int // of the router
+	life      int       // of the router
+	began     time.Time // this life
 	places    map[string]place
 	stamps    map[string]time.Time
 	last      time.Time // of the last first delivery
@@ -32,8 +33,12 @@ type flow struct {
 // place is where the deliveries of a key are.
 type place struct {
 	seq  int
-	back int // the life that stepped back last
+	life int // in which the key may not step back any more
 }
+
+// lag is how long after the end of a router its last deliveries may still come, which are no beginning of the next
+// life.
+const lag = 500 * time.Millisecond
 
 func (f *flow) sent(uid string, at time.Time) {
 	if f.stamps == nil {
@@ -57,13 +62,16 @@ func (f *flow) arrived(e *sent, first bool, at time.Time) string {
 		f.last = at
 	}
 	was, known := f.places[e.key]
-	now := place{e.seq, was.back}
+	now := place{e.seq, was.life}
+	if at.Sub(f.began) > lag {
+		now.life = f.life
+	}
 	defer func() { f.places[e.key] = now }()
 	switch {
 	case !known || e.seq >= was.seq || first: // the ledger judges the order of first deliveries
 		return ""
-	case was.back < f.life:
-		now.back = f.life
+	case was.life < f.life:
+		now.life = f.life
 		f.stepsBack++
 		return ""
 	}
@@ -73,7 +81,7 @@ func (f *flow) arrived(e *sent, first bool, at time.Time) string {
 
 // A repeat that nothing explains must be told from one that a restart explains.
 func TestFlow(t *testing.T) {
-	const restart = -1
+	const restart, later = -1, -2 // the router is restarted; its deliveries have begun
 	for _, c := range []struct {
 		name                        string
 		arrivals                    []int
@@ -85,6 +93,8 @@ func TestFlow(t *testing.T) {
 		{"begins again without a restart", []int{0, 1, 2, 1, 2, 3}, 0, 1, 0, 2},
 		{"again at once", []int{0, 0, 1, restart, 1, 2}, 0, 0, 0, 2},
 		{"what the dead process held comes between newer ones", []int{0, 1, 2, 3, restart, 4, 1, 5, 2, 6}, 0, 1, 1, 2},
+		{"a repeat after the life has begun", []int{0, 1, 2, 3, restart, later, 4, 1, 5}, 0, 1, 0, 1},
+		{"the dead process's last one comes after the restart", []int{0, 1, 2, restart, 3, later, 1, 2, 3, 4}, 0, 0, 1, 3},
 		{"what the dead process held comes late for the first time", []int{0, 3, restart, 4, 1, 5, 2}, 2, 0, 0, 0},
 	} {
 		events := make([]sent, 7)
@@ -93,9 +103,12 @@ func TestFlow(t *testing.T) {
 		}
 		l := newLedger(events)
 		for _, n := range c.arrivals {
-			if n == restart {
+			switch n {
+			case restart:
 				l.restarted()
-			} else {
+			case later:
+				l.flow.began = l.flow.began.Add(-2 * lag)
+			default:
 				l.receive(events[n].message, nil)
 			}
 		}

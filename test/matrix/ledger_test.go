@@ -172,6 +172,7 @@ func (l *ledger) restarted() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flow.life++
+	l.flow.began = time.Now()
 }
 
 // receive books one message in the order of its arrival.
