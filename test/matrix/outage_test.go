@@ -50,10 +50,10 @@ func TestStopWithASinkDown(t *testing.T) {
 	f := sharedField(t, "kafka")
 	var wg sync.WaitGroup
 	for _, how := range []string{"SIGTERM", "kill -9"} {
-		for _, share := range []string{"every event", "every third event"} {
+		for _, share := range shares {
 			wg.Go(func() {
-				t.Run(how+" with "+share+" to the sink that is down", func(t *testing.T) {
-					newOutageRun(t, f, how == "kill -9", share == "every third event").run(t)
+				t.Run(how+", "+share.name+" to the sink that is down", func(t *testing.T) {
+					newOutageRun(t, f, how == "kill -9", share).run(t)
 				})
 			})
 		}
@@ -61,22 +61,43 @@ func TestStopWithASinkDown(t *testing.T) {
 	wg.Wait()
 }
 
+// share is the part of the events that goes to the sink that is down. All go to the healthy ones.
+type share struct {
+	name  string
+	when  string
+	takes func(*sent) bool
+}
+
+var (
+	every = share{"every event", "{ type: { prefix: com.example. } }", func(*sent) bool { return true }}
+	third = share{"every third event", "{ datacontenttype: text/plain }", func(e *sent) bool {
+		return e.attributes["datacontenttype"] == "text/plain"
+	}}
+	// few hold the position while thousands after them are done. They are produced when the sink is down.
+	few    = share{"six events", "{ seq: { in: [801, 902, 1003, 1104, 1205, 1306] } }", func(e *sent) bool { return e.seq >= 801 && e.seq <= 1306 && (e.seq-801)%101 == 0 }}
+	shares = []share{every, third, few}
+)
+
+// routes sends every event to the healthy sinks, and the share to the sink named down as well.
+func (s *share) routes(healthy string) string {
+	return "{ name: all, from: in, to: [" + healthy + "] }, { name: share, from: in, when: " + s.when + ", to: down }"
+}
+
 // outageRun is a stop and a restart while one of three sinks is down.
 type outageRun struct {
-	name   string
 	kill   bool
-	third  bool
+	share  share
 	books  map[string]*ledger // "bus" and "hook" are healthy
 	proxy  *testbroker.Proxy
 	feeder *feeder
 	router *process
 }
 
-func newOutageRun(t *testing.T, f *field, kill, third bool) *outageRun {
+func newOutageRun(t *testing.T, f *field, kill bool, share share) *outageRun {
 	t.Helper()
 	name := unique("o")
 	r := &outageRun{
-		name: name, kill: kill, third: third,
+		kill: kill, share: share,
 		books: map[string]*ledger{"bus": newLedger(nil), "hook": newLedger(nil), "down": newLedger(nil)},
 	}
 	src := f.source(t, "kafka", name)
@@ -87,24 +108,12 @@ func newOutageRun(t *testing.T, f *field, kill, third bool) *outageRun {
 		"bus": f.sink(t, "kafka", name, r.books["bus"]).config, "hook": f.sink(t, "http", name, r.books["hook"]).config,
 	}
 	sinks["down"], r.proxy = f.through(t, "http", f.sink(t, "http", name, r.books["down"]).config)
-	routes, takes := "{ name: all, from: in, to: [bus, hook, down] }", func(*sent) bool { return true }
-	if third {
-		routes, takes = thirdToDown("bus, hook"), isThird
-	}
-	r.router = startRouter(t, routed(src, sinks, routes)+quickly)
+	r.router = startRouter(t, routed(src, sinks, share.routes("bus, hook"))+quickly)
 	r.feeder = feed(t, &feeder{run: name, keys: outageKeys, rate: outageRate, source: src, books: []book{
-		{ledger: r.books["bus"]}, {ledger: r.books["hook"]}, {r.books["down"], takes},
+		{ledger: r.books["bus"]}, {ledger: r.books["hook"]}, {r.books["down"], share.takes},
 	}})
 	return r
 }
-
-// thirdToDown sends every event to the healthy sinks, and every third to the sink named down as well.
-func thirdToDown(healthy string) string {
-	return "{ name: all, from: in, to: [" + healthy + "] }, " +
-		"{ name: third, from: in, when: { datacontenttype: text/plain }, to: down }"
-}
-
-func isThird(e *sent) bool { return e.attributes["datacontenttype"] == "text/plain" }
 
 func (r *outageRun) run(t *testing.T) {
 	r.awaitHealthy(t, 2*outageRate, 60*time.Second)
@@ -132,8 +141,8 @@ func (r *outageRun) run(t *testing.T) {
 		l := r.books[name]
 		l.await(t, killPatience)
 		l.calm()
-		label := fmt.Sprintf("%s, third %t, %s", how, r.third, name)
-		t.Logf("OUTAGE %-28s healthy again after %.1f s: %s", label, again.Seconds(), l.verdict().row())
+		label := fmt.Sprintf("%s, %s, %s", how, r.share.name, name)
+		t.Logf("OUTAGE %-34s healthy again after %.1f s: %s", label, again.Seconds(), l.verdict().row())
 		l.sound(t, label)
 		if v := l.verdict(); name != "down" && v.duplicates > bound+delivered/100 {
 			t.Errorf("%s: %d of about %d confirmed events came again (%.1f %%), want %d at most", label, v.duplicates, delivered,

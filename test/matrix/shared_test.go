@@ -35,24 +35,24 @@ func sharedField(t *testing.T, kinds ...string) *field {
 	defer shared.mu.Unlock()
 	f := &field{}
 	if slices.Contains(kinds, "kafka") {
-		shared.kafka = share(t, shared.kafka, "Kafka", "ROUTER_TEST_KAFKA", brokers.StartKafka, brokers.NewKafka)
+		shared.kafka = borrow(t, shared.kafka, "Kafka", "ROUTER_TEST_KAFKA", brokers.StartKafka, brokers.NewKafka)
 		f.kafka = shared.kafka
 	}
 	if slices.Contains(kinds, "nats") {
-		shared.nats = share(t, shared.nats, "NATS server", "ROUTER_TEST_NATS", brokers.StartNATS, brokers.NewNATS)
+		shared.nats = borrow(t, shared.nats, "NATS server", "ROUTER_TEST_NATS", brokers.StartNATS, brokers.NewNATS)
 		f.nats = shared.nats
 	}
 	if slices.Contains(kinds, "sqs") {
-		shared.sqs = share(t, shared.sqs, "SQS server", "ROUTER_TEST_SQS_ENDPOINT", brokers.StartElasticMQ, brokers.NewElasticMQ)
+		shared.sqs = borrow(t, shared.sqs, "SQS server", "ROUTER_TEST_SQS_ENDPOINT", brokers.StartElasticMQ, brokers.NewElasticMQ)
 		f.sqs = shared.sqs
 	}
 	f.connect(t)
 	return f
 }
 
-// share returns the broker that runs already, or starts it; one that is given by its address is only reached. The
+// borrow returns the broker that runs already, or starts it; one that is given by its address is only reached. The
 // caller holds shared.mu.
-func share[B interface {
+func borrow[B interface {
 	comparable
 	Stop() error
 }](t *testing.T, running B, what, variable string, reach func(testing.TB, string) B, start func(context.Context, string) (B, error)) B {

@@ -33,8 +33,8 @@ func windowRun(t *testing.T, f *field, from string) {
 	)
 	name := unique("w")
 	events := makeEvents(name, 6*window, outageKeys)
-	all, third := newLedger(events), newLedger(nil)
-	third.expect((&book{takes: isThird}).share(events))
+	all, held := newLedger(events), newLedger(nil)
+	held.expect((&book{takes: third.takes}).share(events))
 	var src producer
 	if from == "kafka" {
 		src = f.kafkaSource(t, name, 1)
@@ -42,9 +42,9 @@ func windowRun(t *testing.T, f *field, from string) {
 		src = f.source(t, from, name)
 	}
 	src.config += fmt.Sprintf(", window: { events: %d }", window)
-	down, proxy := f.through(t, "http", f.sink(t, "http", name, third).config)
+	down, proxy := f.through(t, "http", f.sink(t, "http", name, held).config)
 	sinks := map[string]string{"hook": f.sink(t, "http", name, all).config, "down": down}
-	p := startRouter(t, routed(src, sinks, thirdToDown("hook"))+quickly)
+	p := startRouter(t, routed(src, sinks, third.routes("hook"))+quickly)
 	proxy.Cut()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -60,9 +60,9 @@ func windowRun(t *testing.T, f *field, from string) {
 	told(t, p, window, least)
 	proxy.Pass()
 	all.await(t, killPatience)
-	third.await(t, killPatience)
+	held.await(t, killPatience)
 	all.sound(t, "window, "+from+", healthy")
-	third.sound(t, "window, "+from+", down")
+	held.sound(t, "window, "+from+", down")
 	if p.stop(); t.Failed() {
 		t.Log(p.tail())
 	}
