@@ -35,7 +35,7 @@ race: ## All tests with the race detector
 
 .PHONY: test-brokers
 test-brokers: ## All tests, with real brokers on loopback ports (see test/README.md)
-	test/brokers/up -- $(GO) test -tags brokers ./...
+	test/brokers/up -- $(GO) test -tags brokers -timeout 25m ./...
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME
