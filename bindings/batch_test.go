@@ -107,3 +107,43 @@ func TestSinkIDsAreNeitherNothingNorThePolicies(t *testing.T) {
 		t.Error("a reused batch still skips sinks")
 	}
 }
+
+func TestBatchIsCutToTheRoomThatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWindow(1000, 16_000)
+		await := func() (events, bytes int) {
+			t.Helper()
+			events, bytes, err := w.Await(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return events, bytes
+		}
+		_ = w.TryAcquire(512, 500)
+		if events, bytes := await(); events != 488 || bytes != 15_500 {
+			t.Errorf("room for %d events and %d bytes, want 488 and 15500", events, bytes)
+		}
+		_ = w.TryAcquire(450, 500)
+		got := make(chan int, 1)
+		go func() {
+			events, _, _ := w.Await(t.Context())
+			got <- events
+		}()
+		synctest.Wait()
+		if w.Usage().Waiting.IsZero() {
+			t.Error("a batch of 38 events is made beside 962 in flight")
+		}
+		w.Release(50, 0)
+		if n := <-got; n != 88 {
+			t.Errorf("room for %d events, want 88", n)
+		}
+		w.Release(912, 0)
+		_ = w.TryAcquire(0, 17_000) // what a batch keeps whose events have ended
+		if events, bytes := await(); events != 1000 || bytes != 1 {
+			t.Errorf("room for %d events and %d bytes with nothing in flight", events, bytes)
+		}
+		if events, bytes, _ := NewWindow(0, 0).Await(t.Context()); events < 1<<30 || bytes < 1<<30 {
+			t.Errorf("room for %d events and %d bytes without bounds", events, bytes)
+		}
+	})
+}

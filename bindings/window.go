@@ -2,6 +2,7 @@ package bindings
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -16,7 +17,7 @@ type Window struct {
 	bytes  int
 	freed  chan struct{} // closed and replaced when room was given back while somebody waits
 
-	waiters int       // how many wait in Acquire
+	waiters int       // how many wait
 	since   time.Time // when the first of them began to
 }
 
@@ -68,12 +69,40 @@ func (w *Window) tryLocked(events, bytes int) bool {
 	return true
 }
 
+// leastShare is the share of each bound that must be free before a source makes its next batch, so that a window that is
+// nearly full does not make batches of one event.
+const leastShare = 16
+
+// Await waits until there is room for a batch and returns how much: a source that has more to read makes its next batch no
+// larger, so that the window fills up to its bounds whatever the size of a batch. No bound is math.MaxInt. What else the
+// source waits for is the first event's own size: Acquire waits for that.
+func (w *Window) Await(ctx context.Context) (events, bytes int, err error) {
+	err = w.wait(ctx, func() bool {
+		events, bytes = free(w.maxEvents, w.events), free(w.maxBytes, w.bytes)
+		return w.events == 0 || events >= w.maxEvents/leastShare && bytes >= w.maxBytes/leastShare && events > 0 && bytes > 0
+	})
+	return max(events, 1), max(bytes, 1), err
+}
+
+// free returns what a bound leaves.
+func free(bound, used int) int {
+	if bound <= 0 {
+		return math.MaxInt
+	}
+	return bound - used
+}
+
 // Acquire takes room, waiting for it until ctx is done.
 func (w *Window) Acquire(ctx context.Context, events, bytes int) error {
+	return w.wait(ctx, func() bool { return w.tryLocked(events, bytes) })
+}
+
+// wait returns nil once done, which is called with mu held, returns true; otherwise the error of ctx.
+func (w *Window) wait(ctx context.Context, done func() bool) error {
 	waits := false
 	for {
 		w.mu.Lock()
-		if w.tryLocked(events, bytes) {
+		if done() {
 			w.waitLocked(&waits, false)
 			w.mu.Unlock()
 			return nil
@@ -95,7 +124,7 @@ func (w *Window) Acquire(ctx context.Context, events, bytes int) error {
 	}
 }
 
-// waitLocked notes that a caller of Acquire begins or ends to wait.
+// waitLocked notes that a caller of wait begins or ends to wait.
 func (w *Window) waitLocked(waits *bool, now bool) {
 	switch {
 	case now && !*waits:

@@ -230,7 +230,14 @@ func healthyAtOnce(t *testing.T, p *process, name string, books map[string]*ledg
 	t.Helper()
 	const longest = 5 * time.Second
 	took, ok := within(longest, func() bool { return books["bus"].arrived() >= n && books["hook"].arrived() >= n })
-	code, text, err := p.ask("/readyz?verbose")
+	var code int
+	var text string
+	var err error
+	// A router that was restarted a moment ago may not say yet where it listens, nor that it reads.
+	within(longest, func() bool {
+		code, text, err = p.ask("/readyz?verbose")
+		return code == http.StatusOK && complains(text, "sink down")
+	})
 	t.Logf("DEAD SINK %-32s healthy sinks have %d and %d of %d after %.1f s, /readyz %d %v", name,
 		books["bus"].arrived(), books["hook"].arrived(), n, took.Seconds(), code, err)
 	if !ok {
