@@ -28,6 +28,7 @@ const (
 	defaultEvent        = 1 << 20
 	defaultAttributes   = 64
 	defaultTimeout      = 30 * time.Second
+	defaultMaxAfter     = 5 * time.Minute
 )
 
 // laneDefaults are how a sink of each kind is driven unless the configuration says otherwise: what its protocol
@@ -199,7 +200,10 @@ func (w *wiring) sink(name string) (pipeline.Sink, error) {
 		AwaitReady:  c.Start == "wait",
 		Timeout:     orDefault(c.Timeout, defaultTimeout),
 		Rate:        float64(c.Rate),
-		Retry:       pipeline.Retry{Initial: retry.Initial, Max: retry.Max, For: retry.For, Attempts: retry.Attempts},
+		Retry: pipeline.Retry{
+			Initial: retry.Initial, Max: retry.Max, For: retry.For, Attempts: retry.Attempts,
+			MaxAfter: orDefault(retry.MaxAfter, defaultMaxAfter),
+		},
 		DeadLetter:  policy(dead),
 		Expired:     map[string]pipeline.Expired{"drop": pipeline.DropExpired, "dead_letter": pipeline.LetterExpired}[c.Expired],
 		DataRef: map[string]pipeline.DataRef{

@@ -61,6 +61,8 @@ type Retry struct {
 	For time.Duration `yaml:"for,omitempty"`
 	// Attempts is how often to try, the first time included; absent, for ever.
 	Attempts int `yaml:"attempts,omitempty"`
+	// MaxAfter is the longest wait that a target can ask for, as with the header Retry-After; 5m by default.
+	MaxAfter time.Duration `yaml:"max_after,omitempty"`
 }
 
 // Admin is the server of metrics, health and the live view.

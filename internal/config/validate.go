@@ -234,6 +234,7 @@ func (l *loader) retry(n *node, r Retry) {
 	l.positive(n.get("max"), int64(r.Max))
 	l.positive(n.get("for"), int64(r.For))
 	l.positive(n.get("attempts"), int64(r.Attempts))
+	l.positive(n.get("max_after"), int64(r.MaxAfter))
 	if r.Max > 0 && r.Max < r.Initial {
 		l.add(n.get("max"), "max is shorter than initial")
 	}
