@@ -197,6 +197,20 @@ func (c *SinkConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
+// DefaultSubjects are what a stream that is created for this sink takes unless create says otherwise: the subject, or
+// everything below the literal tokens that a template begins with. They are nil for a subject that Validate refuses.
+func (c *SinkConfig) DefaultSubjects() []string {
+	t, err := c.subject()
+	if err != nil {
+		return nil
+	}
+	if text, ok := t.Static(); ok {
+		return []string{text}
+	}
+	p := t.Prefix()
+	return []string{p[:strings.LastIndexByte(p, '.')+1] + ">"}
+}
+
 // subject compiles the subject template. Its literal prefix is checked here, so that a subject which could never be
 // allowed is found at load.
 func (c *SinkConfig) subject() (*template.Template, error) {

@@ -197,14 +197,7 @@ func (k *Sink) stream(ctx context.Context, nc *natsgo.Conn) (*jetstream.StreamCo
 // defaultSubjects are what a stream has to take for this sink: the subject, or everything below the literal tokens
 // before the first placeholder.
 func (k *Sink) defaultSubjects() []string {
-	if k.static != "" {
-		return []string{k.static}
-	}
-	p := k.subject.Prefix()
-	for p != "" && p[len(p)-1] != '.' {
-		p = p[:len(p)-1]
-	}
-	return []string{p + ">"}
+	return k.cfg.DefaultSubjects()
 }
 
 // render renders and checks the subject of e. The result is valid until x is used again.

@@ -141,6 +141,19 @@ func (t *Template) Static() (string, bool) {
 // Prefix returns the literal text before the first placeholder.
 func (t *Template) Prefix() string { return t.prefix }
 
+// Literals returns the text before, between and after the placeholders: one more than there are placeholders.
+func (t *Template) Literals() []string {
+	all := []string{""}
+	for i := range t.parts {
+		if p := &t.parts[i]; p.name == "" {
+			all[len(all)-1] += p.literal
+		} else {
+			all = append(all, "")
+		}
+	}
+	return all
+}
+
 // String returns the template as it was written.
 func (t *Template) String() string { return t.source }
 
