@@ -32,9 +32,9 @@ type SourceConfig struct {
 	// URL is one or several server addresses, separated by commas, or "embedded" for the server inside the process.
 	URL string `yaml:"url,omitempty"`
 	// Creds is a credentials file; it is read again at every reconnect.
-	Creds string `yaml:"creds,omitempty"`
+	Creds string `yaml:"creds,omitempty" file:"connect"`
 	// NKey is a file with an nkey seed.
-	NKey string `yaml:"nkey,omitempty"`
+	NKey string `yaml:"nkey,omitempty" file:"start"`
 	// Token authenticates with a token.
 	Token security.Secret `yaml:"token,omitempty"`
 	// User authenticates with a user name and Password.
@@ -78,9 +78,9 @@ type SinkConfig struct {
 	// URL is one or several server addresses, separated by commas, or "embedded" for the server inside the process.
 	URL string `yaml:"url,omitempty"`
 	// Creds is a credentials file; it is read again at every reconnect.
-	Creds string `yaml:"creds,omitempty"`
+	Creds string `yaml:"creds,omitempty" file:"connect"`
 	// NKey is a file with an nkey seed.
-	NKey string `yaml:"nkey,omitempty"`
+	NKey string `yaml:"nkey,omitempty" file:"start"`
 	// Token authenticates with a token.
 	Token security.Secret `yaml:"token,omitempty"`
 	// User authenticates with a user name and Password.

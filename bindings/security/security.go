@@ -68,10 +68,10 @@ func (s Secret) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 // system's certificate authorities.
 type TLS struct {
 	// CA is a PEM file with the certificate authorities to trust instead of the system's.
-	CA string `yaml:"ca,omitempty"`
+	CA string `yaml:"ca,omitempty" file:"start"`
 	// Cert and Key are PEM files with the own certificate and its private key.
-	Cert string `yaml:"cert,omitempty"`
-	Key  string `yaml:"key,omitempty"`
+	Cert string `yaml:"cert,omitempty" file:"start"`
+	Key  string `yaml:"key,omitempty" file:"start"`
 	// ServerName is the name to expect in the peer's certificate, when it is not the host that was dialled.
 	ServerName string `yaml:"server_name,omitempty"`
 }

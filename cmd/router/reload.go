@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -84,8 +85,15 @@ func (a *app) reread(in *instance, paths []string, asked bool) (routes int, err 
 		return 0, err
 	}
 	mark := markRoutes(cfg)
-	if !asked && mark == in.routes && needsRestart(cfg, in.wiring.cfg) == nil {
+	restart := needsRestart(cfg, in.wiring.cfg)
+	if restart == nil {
+		restart = in.files.changed(a.markFiles(cfg), in.log)
+	}
+	if !asked && mark == in.routes && restart == nil {
 		return mark.count, errSame
+	}
+	if restart != nil {
+		return mark.count, restart
 	}
 	if err := in.takeOver(cfg); err != nil {
 		return mark.count, err
@@ -98,11 +106,8 @@ func (a *app) reread(in *instance, paths []string, asked bool) (routes int, err 
 	return mark.count, nil
 }
 
-// takeOver replaces the routes by those of cfg, if its tests pass and nothing else has changed.
+// takeOver replaces the routes by those of cfg, if its tests pass. Nothing else may have changed.
 func (in *instance) takeOver(cfg *config.Config) error {
-	if err := needsRestart(cfg, in.wiring.cfg); err != nil {
-		return err
-	}
 	if results := runTests(cfg); failedTests(results) > 0 {
 		var failed []string
 		for _, r := range results {
@@ -115,25 +120,22 @@ func (in *instance) takeOver(cfg *config.Config) error {
 	return in.pipeline.SetRoutes(cfg.Table, policy(cfg.Unmatched))
 }
 
-// needsRestart says what differs that a running router does not take over, nil if there is nothing.
+// reloaded are the top-level keys that a running router takes from a changed configuration.
+var reloaded = []string{"routes", "unmatched", "tests"}
+
+// needsRestart says what differs that a running router does not take over, nil if there is nothing. A new key belongs to
+// it unless it is reloaded.
 func needsRestart(now, before *config.Config) error {
 	var changed []string
-	for _, part := range []struct {
-		name        string
-		now, before any
-	}{
-		{"sources", now.Sources, before.Sources},
-		{"sinks", now.Sinks, before.Sinks},
-		{"dead_letter", now.DeadLetter, before.DeadLetter},
-		{"retry", now.Retry, before.Retry},
-		{"limits", now.Limits, before.Limits},
-		{"embedded", now.Embedded, before.Embedded},
-		{"admin", now.Admin, before.Admin},
-		{"log", now.Log, before.Log},
-		{"shutdown", now.Shutdown, before.Shutdown},
-	} {
-		if !reflect.DeepEqual(part.now, part.before) {
-			changed = append(changed, part.name)
+	a, b := reflect.ValueOf(now).Elem(), reflect.ValueOf(before).Elem()
+	for i := range a.NumField() {
+		f := a.Type().Field(i)
+		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if !f.IsExported() || key == "-" || slices.Contains(reloaded, key) {
+			continue
+		}
+		if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+			changed = append(changed, key)
 		}
 	}
 	if len(changed) == 0 {

@@ -84,7 +84,9 @@ type instance struct {
 	// wiring keeps what the configuration says of parts, which no reload changes.
 	wiring *wiring
 	// routes tells the routes that run from others; a reload replaces it.
-	routes   routesMark
+	routes routesMark
+	// files tells what the files that the configuration names held when the parts read them.
+	files    fileMarks
 	pipeline *pipeline.Pipeline
 	admin    *admin.Server
 	reloads  reloads
@@ -93,11 +95,12 @@ type instance struct {
 // build makes every part and binds every port. Nothing is read, written or answered yet. It takes the configuration over
 // and releases what a running router does not need of it.
 func (a *app) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
+	files := a.markFiles(cfg) // before a part reads one: a change in between is then noticed at the next reload
 	w, err := newWiring(cfg, log, a.events())
 	if err != nil {
 		return nil, configError(err)
 	}
-	in := &instance{log: log, wiring: w, routes: markRoutes(cfg)}
+	in := &instance{log: log, wiring: w, routes: markRoutes(cfg), files: files}
 	settings, err := w.settings()
 	if err == nil {
 		in.pipeline, err = pipeline.New(settings)

@@ -204,8 +204,8 @@ func (w *wiring) sink(name string) (pipeline.Sink, error) {
 			Initial: retry.Initial, Max: retry.Max, For: retry.For, Attempts: retry.Attempts,
 			MaxAfter: orDefault(retry.MaxAfter, defaultMaxAfter),
 		},
-		DeadLetter:  policy(dead),
-		Expired:     map[string]pipeline.Expired{"drop": pipeline.DropExpired, "dead_letter": pipeline.LetterExpired}[c.Expired],
+		DeadLetter: policy(dead),
+		Expired:    map[string]pipeline.Expired{"drop": pipeline.DropExpired, "dead_letter": pipeline.LetterExpired}[c.Expired],
 		DataRef: map[string]pipeline.DataRef{
 			"drop_data": pipeline.DropData, "drop_data_when_too_large": pipeline.DropTooLarge,
 		}[c.DataRef],
