@@ -32,9 +32,9 @@ type SASL struct {
 // SourceConfig is the kafka block of a source.
 type SourceConfig struct {
 	// Brokers are the addresses to start from, as host:port.
-	Brokers bindings.Strings `yaml:"brokers,omitempty"`
+	Brokers bindings.Strings `yaml:"brokers,omitempty" commas:"split"`
 	// Topics are the topics to read.
-	Topics bindings.Strings `yaml:"topics,omitempty"`
+	Topics bindings.Strings `yaml:"topics,omitempty" commas:"split"`
 	// TopicsRegex reads every topic whose whole name it matches, in place of topics (RE2).
 	TopicsRegex string `yaml:"topics_regex,omitempty"`
 	// Group is the consumer group, which owns the position.
@@ -55,7 +55,7 @@ type SourceConfig struct {
 // SinkConfig is the kafka block of a sink.
 type SinkConfig struct {
 	// Brokers are the addresses to start from, as host:port.
-	Brokers bindings.Strings `yaml:"brokers,omitempty"`
+	Brokers bindings.Strings `yaml:"brokers,omitempty" commas:"split"`
 	// Topic is the topic to write to, as a template.
 	Topic string `yaml:"topic,omitempty"`
 	// Topics are what may be written where the topic is a template: names, or patterns in which an asterisk stands for

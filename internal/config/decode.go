@@ -33,6 +33,8 @@ type decoder struct {
 type structField struct {
 	name  string
 	index []int
+	// commas says that a comma ends an item of the list.
+	commas bool
 }
 
 // decode fills target, a pointer, from n.
@@ -40,6 +42,9 @@ func (d *decoder) decode(n *node, target any) { d.value(n, reflect.ValueOf(targe
 
 func (d *decoder) value(n *node, v reflect.Value) {
 	t := v.Type()
+	if lists(t) && (t != stringsType || strings.Contains(n.value, ",")) { // one item alone needs no list there
+		d.variableList(n)
+	}
 	switch {
 	case n.bad:
 		return
@@ -103,6 +108,9 @@ func (d *decoder) structure(n *node, v reflect.Value) {
 			d.unknown(f, known)
 			continue
 		}
+		if known[i].commas {
+			f.value.commaList()
+		}
 		d.value(f.value, v.FieldByIndex(known[i].index))
 	}
 }
@@ -144,12 +152,12 @@ func (d *decoder) fieldsOf(t reflect.Type) []structField {
 		case !f.IsExported() || name == "-":
 		case options == "inline":
 			for _, inner := range d.fieldsOf(f.Type) {
-				known = append(known, structField{inner.name, append([]int{i}, inner.index...)})
+				known = append(known, structField{inner.name, append([]int{i}, inner.index...), inner.commas})
 			}
 		case name == "":
-			known = append(known, structField{strings.ToLower(f.Name), []int{i}})
+			known = append(known, structField{name: strings.ToLower(f.Name), index: []int{i}})
 		default:
-			known = append(known, structField{name, []int{i}})
+			known = append(known, structField{name, []int{i}, f.Tag.Get(commasTag) != ""})
 		}
 	}
 	if d.structs == nil {

@@ -33,6 +33,10 @@ type node struct {
 
 	items  []*node
 	fields []*field
+	// joined says that the items were written as one text, and whole are the items as they were written, where some of them
+	// held several.
+	joined bool
+	whole  []*node
 }
 
 // field is a key of a map.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/eventrouter/router/bindings/security"
 	"github.com/eventrouter/router/routing"
@@ -42,7 +43,16 @@ func written(n *node) *node {
 	case n.kind == routing.Scalar:
 		c.value = userInfo.ReplaceAllString(n.text, "://…@")
 	}
-	for _, i := range n.items {
+	if n.joined {
+		one := &node{kind: routing.Scalar, text: n.text, tag: n.tag, quoted: n.quoted, replaced: n.replaced}
+		one.secret = slices.ContainsFunc(n.items, func(i *node) bool { return i.secret })
+		return written(one)
+	}
+	items := n.items
+	if n.whole != nil {
+		items = n.whole
+	}
+	for _, i := range items {
 		c.items = append(c.items, written(i))
 	}
 	for _, f := range n.fields {

@@ -136,6 +136,8 @@ func TestSchemaKinds(t *testing.T) {
 		"choice":                {"log: { level: warning }", false},
 		"quoted number":         {"sinks: { a: { stdout: {}, concurrency: '3' } }", false},
 		"number variable":       {"sinks: { a: { stdout: {}, concurrency: '${N}' } }", true},
+		"list variable":         {"sources: { a: { http: { listen: ':1', auth: { bearer: '${TOKENS}' } }, adapters: '${A}' } }", true},
+		"list of one text":      {"sources: { a: { http: { listen: ':1', auth: { bearer: token } } } }", false},
 		"no destination":        {"routes: [{ name: a }]", false},
 		"set of id":             {"routes: [{ to: a, set: { id: x } }]", false},
 		"set of source":         {"routes: [{ to: a, set: { source: /x } }]", false},

@@ -71,7 +71,9 @@ func refine(s *schema) {
 	s.Definitions["Sink"].OneOf = exactlyOne("kafka", "nats", "sqs", "http", "stdout")
 	s.Definitions["KafkaSourceConfig"].OneOf = exactlyOne("topics", "topics_regex")
 	s.Definitions["NatsSourceConfig"].AnyOf = exactlyOne("subjects", "stream")
-	replace(s.Definitions["Source"], "adapters", &schema{Type: "array", Items: &schema{Enum: words(adapters)}})
+	replace(s.Definitions["Source"], "adapters", withVariable(&schema{Type: "array", Items: &schema{AnyOf: []*schema{
+		{Enum: words(adapters)}, {Type: "string", Pattern: variable},
+	}}}))
 	wrap := property(s.Definitions["Source"], "wrap")
 	wrap.Required, wrap.PropertyNames = []string{"type", "source"}, &schema{Pattern: attributeName}
 	refineRoute(s)

@@ -111,6 +111,11 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{} // each key that holds one is described by itself
 	}
 	switch t.Kind() {
+	case reflect.Slice:
+		if lists(t) {
+			return withVariable(textList(0))
+		}
+		return nil
 	case reflect.Bool:
 		return withVariable(&jsonschema.Schema{Type: "boolean"})
 	case reflect.Int, reflect.Int64:
