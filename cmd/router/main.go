@@ -17,6 +17,7 @@ import (
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/terminal"
 )
 
 // The exit codes.
@@ -58,8 +59,11 @@ func main() {
 
 // run runs one command and returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
-	reported := &output{w: a.stdout}
+	reported := newOutput(a.stdout)
 	a.stdout = reported
+	said := terminal.NewWriter(a.stderr, "")
+	a.stderr = said
+	defer func() { _ = said.Flush() }() // there is nowhere to tell that standard error is gone
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.stdin)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/terminal"
 )
 
 // writeJSON writes v as indented JSON to standard output.
@@ -43,27 +45,53 @@ func problemList(problems []config.Problem) []jsonProblem {
 }
 
 // style colours a terminal's output; it leaves text alone elsewhere and where NO_COLOR is set.
-type style struct{ on bool }
+type style struct {
+	on bool
+	// mark stands before every sequence, so that the output tells it from one that came from elsewhere.
+	mark string
+}
 
 func styleFor(w io.Writer) style {
 	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return style{}
 	}
-	return style{isTerminal(w)}
+	s := style{on: isTerminal(w)}
+	if o, ok := w.(*output); ok {
+		s.mark = o.mark
+	}
+	return s
 }
 
 func isTerminal(w io.Writer) bool {
-	if o, ok := w.(*output); ok {
-		w = o.w
-	}
-	f, ok := w.(*os.File)
+	f, ok := bare(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// output passes on what a command reports, and keeps the first error of it: a report that did not arrive is no success.
+// bare returns what a writer of a command writes to in the end.
+func bare(w io.Writer) io.Writer {
+	for {
+		inner, ok := w.(interface{ Unwrap() io.Writer })
+		if !ok {
+			return w
+		}
+		w = inner.Unwrap()
+	}
+}
+
+// output passes on what a command reports, with nothing in it that a terminal would obey but the command's own colours. It
+// keeps the first error: a report that did not arrive is no success.
 type output struct {
-	w   io.Writer
-	err error
+	*terminal.Writer
+	mark string
+	err  error
+}
+
+// firstMark is where the characters for private use begin of which one is the mark of a run: nobody can guess it.
+const firstMark = 0xf0000
+
+func newOutput(w io.Writer) *output {
+	mark := string(rune(firstMark + rand.N(0xfffe)))
+	return &output{Writer: terminal.NewWriter(w, mark), mark: mark}
 }
 
 // Write passes p on. After an error it writes no more.
@@ -71,12 +99,15 @@ func (o *output) Write(p []byte) (n int, err error) {
 	if o.err != nil {
 		return 0, o.err
 	}
-	n, o.err = o.w.Write(p)
+	n, o.err = o.Writer.Write(p)
 	return n, o.err
 }
 
 // outcome adds to the outcome of a command that its report was lost.
 func (o *output) outcome(err error) error {
+	if lost := o.Flush(); o.err == nil {
+		o.err = lost
+	}
 	var coded *codeError
 	switch errors.As(err, &coded); {
 	case o.err == nil:
@@ -89,12 +120,14 @@ func (o *output) outcome(err error) error {
 	return err
 }
 
-// events is where a stdout sink writes to: standard output itself, whose errors the sink tells and mends.
+// events is where a stdout sink writes to: standard output itself, whose errors the sink tells and mends. A terminal gets
+// JSON that means the same and holds nothing that it would obey.
 func (a *app) events() io.Writer {
-	if o, ok := a.stdout.(*output); ok {
-		return o.w
+	w := bare(a.stdout)
+	if isTerminal(w) {
+		return terminal.NewWriter(w, "")
 	}
-	return a.stdout
+	return w
 }
 
 // heedClosedPipes makes a closed pipe an error of the write. Otherwise it ends the process, which is what a command should
@@ -105,7 +138,7 @@ func (s style) paint(code, text string) string {
 	if !s.on {
 		return text
 	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
+	return s.mark + "\x1b[" + code + "m" + text + s.mark + "\x1b[0m"
 }
 
 // printer writes lines that fit the terminal, and lines as they are elsewhere.
@@ -119,7 +152,7 @@ type printer struct {
 // printer returns what writes to standard output.
 func (a *app) printer() *printer {
 	p := &printer{style: styleFor(a.stdout), w: a.stdout, width: a.width}
-	if f, ok := a.events().(*os.File); ok && p.width == 0 && term.IsTerminal(int(f.Fd())) {
+	if f, ok := bare(a.stdout).(*os.File); ok && p.width == 0 && term.IsTerminal(int(f.Fd())) {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			p.width = max(width, minWidth)
 		}
@@ -205,9 +238,13 @@ func visible(text string) int {
 	return n
 }
 
-// escape is the length of the colour that a text begins with, 0 if it begins with none.
+// escape is the length of the colour that a text begins with, its mark included, 0 if it begins with none.
 func escape(text string) int {
-	if !strings.HasPrefix(text, "\x1b[") {
+	mark := 0
+	if r, n := utf8.DecodeRuneInString(text); r >= firstMark {
+		mark = n
+	}
+	if !strings.HasPrefix(text[mark:], "\x1b[") {
 		return 0
 	}
 	return strings.IndexByte(text, 'm') + 1

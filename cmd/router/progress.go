@@ -39,7 +39,7 @@ func (a *app) progress(doing string, total int) *progress {
 	if a.began.IsZero() {
 		a.began = time.Now()
 	}
-	p := &progress{w: a.stderr, doing: doing, total: total, began: a.began}
+	p := &progress{w: bare(a.stderr), doing: doing, total: total, began: a.began}
 	p.begin()
 	return p
 }
@@ -47,7 +47,7 @@ func (a *app) progress(doing string, total int) *progress {
 // writing is progress for what writes to standard output meanwhile. Where that is a terminal, it is progress enough; where
 // it is a pipe, whoever reads that may write to the same terminal.
 func (a *app) writing(doing string, total int) *progress {
-	if isTerminal(a.stdout) || isPipe(a.events()) {
+	if isTerminal(a.stdout) || isPipe(bare(a.stdout)) {
 		return nil
 	}
 	return a.progress(doing, total)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/eventrouter/router/internal/admin"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/terminal"
 	"github.com/eventrouter/router/pipeline"
 )
 
@@ -209,7 +211,25 @@ func newLogger(c config.Log, w io.Writer) (*zap.Logger, error) {
 		enc.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)), nil
+	return zap.New(oneLine{zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)}), nil
+}
+
+// oneLine is a core whose messages cannot begin a line of their own: some come from libraries, which quote their peers. The
+// text format writes a message as it is, and fields as JSON.
+type oneLine struct{ zapcore.Core }
+
+func (c oneLine) With(fields []zapcore.Field) zapcore.Core { return oneLine{c.Core.With(fields)} }
+
+func (c oneLine) Check(e zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(e.Level) {
+		return checked.AddCore(e, c)
+	}
+	return checked
+}
+
+func (c oneLine) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	e.Message = strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(terminal.Visible(e.Message))
+	return c.Core.Write(e, fields)
 }
 
 // limitMemory keeps the garbage collector below nine tenths of the container's memory.

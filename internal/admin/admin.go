@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
+	"github.com/eventrouter/router/internal/terminal"
 	"github.com/eventrouter/router/pipeline"
 )
 
@@ -138,7 +139,7 @@ func text(w http.ResponseWriter, code int, body string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
-	_, _ = w.Write([]byte(body)) // the client is gone if this fails
+	_, _ = w.Write([]byte(terminal.Visible(body))) // the client is gone if this fails
 }
 
 func (s *Server) ledger(w http.ResponseWriter, _ *http.Request) {
