@@ -3,7 +3,6 @@ package nats
 import (
 	"errors"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -25,6 +24,8 @@ const (
 	defaultPendingBytes  = 64 << 20
 	defaultTimeout       = 10 * time.Second
 	defaultMaxAge        = 7 * 24 * time.Hour
+
+	maxCredentials = 1 << 20 // of a file, in bytes
 )
 
 // SourceConfig is what a user writes for a NATS source: subjects for core NATS, a stream for JetStream.
@@ -333,11 +334,9 @@ func (a auth) checkFiles() error {
 		if path == "" {
 			continue
 		}
-		f, err := os.Open(path)
-		if err != nil {
+		if _, err := security.ReadFile(path, maxCredentials); err != nil {
 			return bindings.Missing(field, err)
 		}
-		f.Close()
 	}
 	return nil
 }

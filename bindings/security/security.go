@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
 	"go.uber.org/zap/zapcore"
 
@@ -113,7 +112,7 @@ func (t *TLS) Server() (*tls.Config, error) {
 func (t *TLS) load() (*x509.CertPool, []tls.Certificate, error) {
 	var pool *x509.CertPool
 	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
+		pem, err := readPEM(t.CA)
 		if err != nil {
 			return nil, nil, bindings.Missing("tls.ca", err)
 		}
@@ -128,7 +127,15 @@ func (t *TLS) load() (*x509.CertPool, []tls.Certificate, error) {
 	if t.Cert == "" || t.Key == "" {
 		return nil, nil, bindings.Invalid("tls", "cert and key belong together")
 	}
-	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	chain, err := readPEM(t.Cert)
+	if err != nil {
+		return nil, nil, bindings.Missing("tls.cert", err)
+	}
+	key, err := readPEM(t.Key)
+	if err != nil {
+		return nil, nil, bindings.Missing("tls.key", err)
+	}
+	cert, err := tls.X509KeyPair(chain, key)
 	if err != nil {
 		return nil, nil, bindings.Missing("tls.cert", err)
 	}

@@ -267,7 +267,7 @@ func TestTLSMistakes(t *testing.T) {
 		{"no such ca", TLS{CA: none, Cert: cert, Key: key}, "tls.ca", true, fs.ErrNotExist},
 		{"ca without a certificate", TLS{CA: noPEM, Cert: cert, Key: key}, "tls.ca", true, nil},
 		{"no such cert", TLS{Cert: none, Key: key}, "tls.cert", true, fs.ErrNotExist},
-		{"no such key", TLS{Cert: cert, Key: none}, "tls.cert", true, fs.ErrNotExist},
+		{"no such key", TLS{Cert: cert, Key: none}, "tls.key", true, fs.ErrNotExist},
 		{"key of another cert", TLS{Cert: cert, Key: otherKey}, "tls.cert", true, nil},
 		{"cert alone", TLS{Cert: cert}, "tls", false, nil},
 		{"key alone", TLS{Key: key}, "tls", false, nil},
@@ -287,5 +287,33 @@ func TestTLSMistakes(t *testing.T) {
 	}
 	if _, err := (&TLS{}).Server(); err == nil {
 		t.Error("a server without a certificate is accepted")
+	}
+}
+
+// TestTLSFilesAreRegularFiles: a certificate authority that was a device filled the memory, and a pipe kept the start waiting.
+func TestTLSFilesAreRegularFiles(t *testing.T) {
+	dir := t.TempDir()
+	a := newAuthority(t, dir)
+	cert, key := a.issue(t, "localhost")
+	large := filepath.Join(dir, "large.pem")
+	if err := os.WriteFile(large, make([]byte, maxPEM+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		tls         TLS
+		field, want string
+	}{
+		{TLS{CA: "/dev/zero"}, "tls.ca", "is not a regular file but a device"},
+		{TLS{Cert: dir, Key: key}, "tls.cert", "is not a regular file but a folder"},
+		{TLS{Cert: cert, Key: "/dev/zero"}, "tls.key", "is not a regular file but a device"},
+		{TLS{Cert: cert, Key: large}, "tls.key", "is larger than 4 MiB"},
+		{TLS{Cert: cert, Key: filepath.Join(dir, "none")}, "tls.key", "no such file"},
+		{TLS{Cert: cert, Key: a.file}, "tls.cert", "found a certificate"},
+	} {
+		_, err := c.tls.Client()
+		var field *bindings.FieldError
+		if !errors.As(err, &field) || field.Field != c.field || !field.Environment || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: got %v, want %s: %s", c.tls, err, c.field, c.want)
+		}
 	}
 }

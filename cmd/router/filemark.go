@@ -26,7 +26,7 @@ type fileMark struct {
 func (a *app) markFiles(cfg *config.Config) fileMarks {
 	read := a.env.ReadFile
 	if read == nil {
-		read = readFile
+		read = readNamed
 	}
 	var marks fileMarks
 	for _, f := range cfg.Files() {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/eventrouter/router/bindings/security"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/sample"
 )
@@ -27,6 +28,9 @@ func readFile(path string) ([]byte, error) {
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, maxInput+1))
 }
+
+// readNamed reads a file that the configuration names, which is a regular one, and at most a byte more than maxInput of it.
+func readNamed(path string) ([]byte, error) { return security.ReadFile(path, maxInput) }
 
 // readText reads a file, or standard input for "-".
 func (a *app) readText(path string) ([]byte, error) {

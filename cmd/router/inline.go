@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -33,7 +32,7 @@ func (a *app) inlineSink(argument string) (*config.Config, error) {
 			if name == inlineFile {
 				return []byte(text), nil
 			}
-			return os.ReadFile(name)
+			return readNamed(name)
 		},
 	})
 	return cfg, inArgument(err)

@@ -67,7 +67,7 @@ func TestNothingHiddenReachesATerminal(t *testing.T) {
 			a.run(t.Context(), args)
 			events := strings.HasPrefix(line, "send") // what a stdout sink writes is the events
 			for what, out := range map[string]string{"stdout": stdout.String(), "stderr": stderr.String()} {
-				if at := strings.IndexFunc(out, terminal.Hidden); at >= 0 && !(events && what == "stdout") {
+				if at := strings.IndexFunc(out, terminal.Hidden); at >= 0 && (!events || what != "stdout") {
 					t.Errorf("%s: %s has %q", args, what, out[max(0, at-40):at+1])
 				}
 				escaped += strings.Count(out, `\u202e`)
@@ -106,7 +106,11 @@ func TestColoursPassAndForgedOnesDoNot(t *testing.T) {
 	if got, want := out.String(), "\x1b[32m+\x1b[0m \\u001b[32mforged\\u001b[0m\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if newOutput(io.Discard).mark == o.mark && newOutput(io.Discard).mark == o.mark {
+	marks := map[string]bool{}
+	for range 10 {
+		marks[newOutput(io.Discard).mark] = true
+	}
+	if len(marks) < 2 {
 		t.Error("the mark can be guessed")
 	}
 }

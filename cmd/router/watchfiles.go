@@ -22,17 +22,27 @@ func (a *app) recordFiles() {
 	}
 	a.files = &readFiles{}
 	a.files.forget()
-	text, list := a.env.ReadFile, a.env.ReadDir
+	text, own, list := a.env.ReadFile, a.env.ReadConfig, a.env.ReadDir
+	switch {
+	case own != nil:
+	case text != nil:
+		own = text
+	default:
+		own = readFile
+	}
 	if text == nil {
-		text = readFile
+		text = readNamed
 	}
 	if list == nil {
 		list = os.ReadDir
 	}
-	a.env.ReadFile = func(path string) ([]byte, error) {
-		a.files.files[absolute(path)] = true
-		return text(path)
+	recording := func(read func(string) ([]byte, error)) func(string) ([]byte, error) {
+		return func(path string) ([]byte, error) {
+			a.files.files[absolute(path)] = true
+			return read(path)
+		}
 	}
+	a.env.ReadFile, a.env.ReadConfig = recording(text), recording(own)
 	a.env.ReadDir = func(path string) ([]fs.DirEntry, error) {
 		entries, err := list(path)
 		if err == nil {

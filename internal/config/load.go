@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/eventrouter/router/bindings/security"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -14,8 +15,11 @@ import (
 type Env struct {
 	// LookupEnv returns an environment variable and whether it is set.
 	LookupEnv func(name string) (string, bool)
-	// ReadFile returns what a file holds.
+	// ReadFile returns what a file holds that the configuration names; by default only a regular file is read.
 	ReadFile func(path string) ([]byte, error)
+	// ReadConfig returns what a file of the configuration itself holds, which may be a pipe. By default it is ReadFile where
+	// that is given.
+	ReadConfig func(path string) ([]byte, error)
 	// ReadDir lists a folder by name. It fails for what is not a folder.
 	ReadDir func(path string) ([]fs.DirEntry, error)
 }
@@ -24,8 +28,15 @@ func (e Env) withDefaults() Env {
 	if e.LookupEnv == nil {
 		e.LookupEnv = os.LookupEnv
 	}
+	switch {
+	case e.ReadConfig != nil:
+	case e.ReadFile != nil:
+		e.ReadConfig = e.ReadFile
+	default:
+		e.ReadConfig = readAny
+	}
 	if e.ReadFile == nil {
-		e.ReadFile = readFile
+		e.ReadFile = func(path string) ([]byte, error) { return security.ReadFile(path, maxFile) }
 	}
 	if e.ReadDir == nil {
 		e.ReadDir = os.ReadDir
@@ -33,8 +44,8 @@ func (e Env) withDefaults() Env {
 	return e
 }
 
-// readFile reads at most a byte more than any file may have, so that a device cannot fill the memory.
-func readFile(path string) ([]byte, error) {
+// readAny reads at most a byte more than any file may have, so that a device cannot fill the memory.
+func readAny(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -97,7 +108,7 @@ func (l *loader) lacks(path string, err error) {
 }
 
 func (l *loader) tree(file string) *node {
-	text, err := l.env.ReadFile(file)
+	text, err := l.env.ReadConfig(file)
 	if err != nil {
 		l.lacks(file, err)
 		return nil
