@@ -103,6 +103,9 @@ func (p *endpoint) dial(ctx context.Context, h hooks) (*natsgo.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.url == embeddedURL {
+		more = p.embedded.credentials()
+	}
 	nc, err := natsgo.Connect(address, append(opts, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("nats: connect: %w", err)

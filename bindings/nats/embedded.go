@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/security"
 )
 
 // embeddedStart is how long the embedded server may take to open its store, which grows with what is in it.
@@ -28,8 +29,14 @@ type EmbeddedConfig struct {
 	// Store is the folder of the streams; ./data by default.
 	Store string `yaml:"store,omitempty"`
 	// Listen is an address for other NATS clients, such as 127.0.0.1:4222. Without it the server takes connections from
-	// this process only. It has no authentication: bind it to a loopback address.
+	// this process only.
 	Listen string `yaml:"listen,omitempty"`
+	// User is the name that other clients must give, with Password. Without it and Token everybody is let in.
+	User string `yaml:"user,omitempty"`
+	// Password belongs to User.
+	Password security.Secret `yaml:"password,omitempty"`
+	// Token is what other clients must present, instead of User.
+	Token security.Secret `yaml:"token,omitempty"`
 	// Sync writes every message to the disk before it is acknowledged. Without it the server syncs every two minutes,
 	// and a power loss may take acknowledged messages.
 	Sync bool `yaml:"sync,omitempty"`
@@ -46,7 +53,7 @@ func (c *EmbeddedConfig) Validate() error {
 			errs = append(errs, bindings.Invalid("listen", "%w", err))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.validateAuth())...)
 }
 
 // Embedded is a JetStream server inside the process, shared by all sources and sinks whose url is "embedded". It is
@@ -214,6 +221,7 @@ func (e *Embedded) options() (*server.Options, error) {
 		ServerName: "embedded", JetStream: true, StoreDir: e.cfg.Store, SyncAlways: e.cfg.Sync,
 		NoSigs: true, NoLog: true, DontListen: e.cfg.Listen == "",
 	}
+	e.cfg.authorize(o)
 	if e.cfg.Listen == "" {
 		return o, nil
 	}

@@ -9,7 +9,9 @@ import (
 func TestEmptyKeysAdviseWhatIsAccepted(t *testing.T) {
 	sink := func(s string) string { return strings.Replace(small, "stdout: {}", s, 1) }
 	route := func(s string) string { return strings.Replace(small, "to: out", "to: out, "+s, 1) }
-	source := func(s string) string { return strings.Replace(small, `listen: ":1" }`, `listen: ":1" }, `+s, 1) }
+	source := func(s string) string {
+		return strings.Replace(small, `listen: "127.0.0.1:1" }`, `listen: "127.0.0.1:1" }, `+s, 1)
+	}
 	for _, c := range []struct{ before, want, after string }{
 		{sink("stdout: {}, accepts:"), "got nothing; remove the key", sink("stdout: {}")},
 		{sink("stdout: {}, accepts: { dataclassification: }"), "name the levels that may go here, or write [] for none", sink("stdout: {}, accepts: { dataclassification: [] }")},
@@ -84,7 +86,7 @@ func TestCopiesThatContradictThemselves(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", c.route, got, c.want)
 		}
 	}
-	text := strings.Replace(small, `listen: ":1" }`, `listen: ":1" }, adapters: [sns, s3, sns]`, 1)
+	text := strings.Replace(small, `listen: "127.0.0.1:1" }`, `listen: "127.0.0.1:1" }, adapters: [sns, s3, sns]`, 1)
 	if _, problems := said(t, text); !strings.Contains(problems, `sources.in.adapters[2]: "sns" is named twice`) {
 		t.Errorf("an adapter that is named twice: %s", problems)
 	}

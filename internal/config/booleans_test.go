@@ -11,7 +11,7 @@ import (
 func TestBooleansHaveOneText(t *testing.T) {
 	for _, word := range []string{"true", "True", "TRUE"} {
 		warnings, problems := said(t, strings.NewReplacer("True", word, "False", map[string]string{"true": "false", "True": "False", "TRUE": "FALSE"}[word]).Replace(`
-sources: { in: { http: { listen: ":1" } } }
+sources: { in: { http: { listen: "127.0.0.1:1" } } }
 sinks: { out: { stdout: {} } }
 unmatched: drop
 dead_letter: hold

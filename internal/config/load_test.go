@@ -36,7 +36,7 @@ func memory(files map[string]string) Env {
 }
 
 const small = `
-sources: { in: { http: { listen: ":1" } } }
+sources: { in: { http: { listen: "127.0.0.1:1" } } }
 sinks: { out: { stdout: {} } }
 unmatched: drop
 dead_letter: hold
@@ -375,7 +375,7 @@ func TestLongHeadersLeaveRoomForTheHint(t *testing.T) {
 // TestSecretsNeverPrint plants secrets in every way the file allows and prints the configuration in every way.
 func TestSecretsNeverPrint(t *testing.T) {
 	c, err := loadText(t, `
-sources: { in: { http: { listen: ":1", auth: { bearer: [planted-literal], basic: { username: u, password: "${PASSWORD}" } } } } }
+sources: { in: { http: { listen: "127.0.0.1:1", auth: { bearer: [planted-literal], basic: { username: u, password: "${PASSWORD}" } } } } }
 sinks:
   out: { nats: { url: "${DSN2:-nats://u:planted-default@h:4222}", subject: a } }
   url: { nats: { url: "nats://u:planted-url@h:4222", subject: a, token: "${file:/secret}" } }
@@ -410,7 +410,7 @@ routes: [{ to: [out, url, hook] }]`)
 			t.Errorf("a secret is shown: %s", p)
 		}
 	}
-	for _, want := range []string{`"bearer":["[redacted]"]`, `"password":"[redacted]"`, `"url":"nats://…@h:4222"`, `"listen":":1"`} {
+	for _, want := range []string{`"bearer":["[redacted]"]`, `"password":"[redacted]"`, `"url":"nats://…@h:4222"`, `"listen":"127.0.0.1:1"`} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s lacks %s", text, want)
 		}

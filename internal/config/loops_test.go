@@ -82,7 +82,7 @@ func TestLoops(t *testing.T) {
 // the second line.
 func warningsOf(t *testing.T, source, sink, deadLetterAndRoutes string) []Problem {
 	t.Helper()
-	config, err := loadText(t, "sources: { in: { "+source+" }, other: { http: { listen: ':1', path: /other } } }\n"+
+	config, err := loadText(t, "sources: { in: { "+source+" }, other: { http: { listen: '127.0.0.1:1', path: /other } } }\n"+
 		"sinks: { out: { "+sink+" } }\nunmatched: drop\ndead_letter: "+deadLetterAndRoutes)
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func TestLostKeys(t *testing.T) {
 		{"once for a sink", stream, sink, "[{ from: in, to: out }, { from: in, when: { type: a }, to: out }]", "in are in order by NATS subject"},
 		{"standard queue", `sqs: { queue: q, region: r }`, sink, "", ""},
 		{"kafka", `kafka: { brokers: [b:1], topics: [u], group: g }`, sink, "", ""},
-		{"http", `http: { listen: ":1" }`, sink, "", ""},
+		{"http", `http: { listen: "127.0.0.1:1" }`, sink, "", ""},
 		{"a key", stream, `kafka: { brokers: [a:1], topic: t, key: "{nats.subject}" }`, "", ""},
 		{"none is meant", stream, `kafka: { brokers: [a:1], topic: t, key: none }`, "", ""},
 		{"no order is meant", stream, sink + ", order_by: none", "", ""},

@@ -56,7 +56,7 @@ func TestMetadataOfOtherTransports(t *testing.T) {
 // were not counted.
 func TestDeadLettersOfWhatIsUnmatchedFillPlaceholders(t *testing.T) {
 	warnings, problems := said(t, `
-sources: { k: { kafka: { brokers: ["a:1"], topics: [t], group: g } }, h: { http: { listen: ":1" } } }
+sources: { k: { kafka: { brokers: ["a:1"], topics: [t], group: g } }, h: { http: { listen: "127.0.0.1:1" } } }
 sinks:
   main: { http: { url: "http://x/" }, dead_letter: dead }
   dead: { kafka: { brokers: ["a:1"], topic: "dead.{kafka.topic}" } }

@@ -7,7 +7,7 @@ import (
 
 // frame is a configuration into which tests put routes, a sink's address and more.
 func frame(route, topic, more string) string {
-	return "sources: { in: { http: { listen: \":1\" } } }\n" +
+	return "sources: { in: { http: { listen: \"127.0.0.1:1\" } } }\n" +
 		"sinks: { out: { kafka: { brokers: [k:9092], topic: \"" + topic + "\" } }, log: { stdout: {} } }\n" +
 		"unmatched: log\ndead_letter: hold\nroutes:\n  - { to: out, " + route + " }\n" + more
 }
@@ -73,7 +73,7 @@ func TestMisspeltNamesWereSilent(t *testing.T) {
 func TestMisspeltNamesInAddresses(t *testing.T) {
 	text := `
 sources:
-  in: { http: { listen: ":1" }, wrap: { type: "a.{posision}", source: /s, subjct: x } }
+  in: { http: { listen: "127.0.0.1:1" }, wrap: { type: "a.{posision}", source: /s, subjct: x } }
 sinks:
   a: { kafka: { brokers: [k:9092], topic: t, key: "{typ}" } }
   b: { nats: { url: "nats://n", subject: "s.{typ}.{{typ}}" } }
@@ -85,7 +85,7 @@ routes: [{ to: [a, b, c, d] }]
 `
 	got, problems := said(t, text)
 	for _, want := range []string{
-		"c.yaml:3:47: sources.in.wrap.type: posision is read as an extension attribute; did you mean position?",
+		"c.yaml:3:56: sources.in.wrap.type: posision is read as an extension attribute; did you mean position?",
 		"sources.in.wrap.subjct: subjct", "c.yaml:5:51: sinks.a.kafka.key: typ", "sinks.b.nats.subject: typ",
 		"sinks.c.http.url: typ", "sinks.d.sqs.group_id: typ",
 	} {

@@ -16,6 +16,7 @@ func (l *loader) references(c *Config) {
 	l.routes(c)
 	l.unused(c)
 	l.loops(c)
+	l.exposure(c)
 	l.lostKeys(c)
 	l.metadata(c)
 	l.tests(c)

@@ -32,7 +32,9 @@ func refusal(t *testing.T, part, with, value string) string {
 func TestProblemsShowNoPieceOfAVariable(t *testing.T) {
 	route := func(s string) [2]string { return [2]string{"{ to: out }", "{ to: out, " + s + " }"} }
 	sink := func(s string) [2]string { return [2]string{"out: { stdout: {} }", "out: { " + s + " }"} }
-	source := func(s string) [2]string { return [2]string{`in: { http: { listen: ":1" } }`, "in: { " + s + " }"} }
+	source := func(s string) [2]string {
+		return [2]string{`in: { http: { listen: "127.0.0.1:1" } }`, "in: { " + s + " }"}
+	}
 	for name, c := range map[string]struct {
 		at          [2]string
 		value, want string

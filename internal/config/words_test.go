@@ -22,7 +22,7 @@ func loadsAndValidates(t *testing.T, s *jsonschema.Schema, text string) (loads, 
 func TestEmptyWords(t *testing.T) {
 	s := compileSchema(t)
 	source := func(s string) string {
-		return strings.Replace(small, `http: { listen: ":1" }`, s, 1)
+		return strings.Replace(small, `http: { listen: "127.0.0.1:1" }`, s, 1)
 	}
 	sink := func(s string) string { return strings.Replace(small, "stdout: {}", s, 1) }
 	for key, text := range map[string]string{
@@ -36,7 +36,7 @@ func TestEmptyWords(t *testing.T) {
 		"nats.create.retention": source(`nats: { url: "nats://a:1", stream: S, durable: d, create: { subjects: [a], retention: WORD } }`),
 		"nats.create.discard":   source(`nats: { url: "nats://a:1", stream: S, durable: d, create: { subjects: [a], discard: WORD } }`),
 		"sqs.dedup":             sink(`sqs: { queue: q.fifo, region: r, dedup: WORD }`),
-		"http.header_encoding":  source(`http: { listen: ":1", header_encoding: WORD }`),
+		"http.header_encoding":  source(`http: { listen: "127.0.0.1:1", header_encoding: WORD }`),
 		"http.network":          sink(`http: { url: "http://x/", network: WORD }`),
 	} {
 		want := `expected ` + list(transportWords[key]) + `, got ""; remove the key for the default`
