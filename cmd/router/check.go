@@ -133,13 +133,14 @@ func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error
 	defer w.close()
 	var list []reached
 	var parts []any
+	var paths []string
 	var sinks []pipeline.Sink
 	add := func(name, path string, part any, err error) {
 		r := reached{Part: name, Place: cfg.Pos(path).String(), OK: err == nil}
 		if err != nil {
-			r.Error, part = err.Error(), nil
+			r.Error, part = cfg.AsWritten(path, err.Error()), nil
 		}
-		list, parts = append(list, r), append(parts, part)
+		list, parts, paths = append(list, r), append(parts, part), append(paths, path)
 	}
 	for _, name := range cfg.SinkNames() {
 		sink, err := w.sink(name)
@@ -156,7 +157,7 @@ func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error
 	for i, part := range parts {
 		wg.Go(func() {
 			if err := readySoon(ctx, part, connectLimit); err != nil {
-				list[i].OK, list[i].Error = false, err.Error()
+				list[i].OK, list[i].Error = false, cfg.AsWritten(paths[i], err.Error())
 			} else if limited, ok := part.(bindings.Limited); ok {
 				limit := limited.Limit()
 				list[i].Limit, list[i].LimitFrom = limit.Bytes, limit.From

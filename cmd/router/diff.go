@@ -196,6 +196,7 @@ func diff(before, after *config.Config, events []sample.Event, synthesised bool,
 		d.Moves = append(d.Moves, *moves[key])
 	}
 	slices.SortStableFunc(d.Moves, func(a, b move) int { return b.Count - a.Count })
+	d.shown(before, after)
 	d.Unasked = pair.unasked
 	return d, nil
 }

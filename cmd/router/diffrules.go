@@ -43,15 +43,19 @@ const (
 // printedRule is a rule with what it is known by and its text.
 type printedRule struct {
 	key, text string
-	rule      *routing.Rule
+	// shown is the text with variables as the file has them.
+	shown string
+	rule  *routing.Rule
 }
 
 // printRules prints rules. One without a name of its own is known by its text, because its number moves.
-func printRules(rules []routing.Rule) []printedRule {
+func printRules(cfg *config.Config) []printedRule {
+	rules := cfg.Rules
 	printed := make([]printedRule, len(rules))
 	for i := range rules {
 		r := &rules[i]
 		p := printedRule{key: "name " + r.Name, text: ruleText(r), rule: r}
+		p.shown = cfg.AsWritten(routePath(i), p.text)
 		if r.Name == fmt.Sprintf("route-%d", i+1) {
 			p.key = "text " + p.text
 		}
@@ -109,7 +113,7 @@ func ruleText(r *routing.Rule) string {
 }
 
 func (d *difference) compareRules(before, after *config.Config) {
-	old, now := printRules(before.Rules), printRules(after.Rules)
+	old, now := printRules(before), printRules(after)
 	index := func(list []printedRule) map[string]*printedRule {
 		m := make(map[string]*printedRule, len(list))
 		for i := range list {
@@ -123,16 +127,16 @@ func (d *difference) compareRules(before, after *config.Config) {
 		is := isByKey[p.key]
 		switch {
 		case is == nil:
-			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeRemoved, p.rule.Pos.String(), p.text, ""})
+			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeRemoved, p.rule.Pos.String(), p.shown, ""})
 			continue
 		case is.text != p.text:
-			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeChanged, is.rule.Pos.String(), p.text, is.text})
+			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeChanged, is.rule.Pos.String(), p.shown, is.shown})
 		}
 		common = append(common, p)
 	}
 	for _, p := range now {
 		if wasByKey[p.key] == nil {
-			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeAdded, p.rule.Pos.String(), "", p.text})
+			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeAdded, p.rule.Pos.String(), "", p.shown})
 		} else {
 			kept = append(kept, p)
 		}

@@ -120,7 +120,7 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.E
 		r := j.rule(f.from, s.Event)
 		x := j.explain(s, f, r.SampledOut)
 		for _, l := range r.Legs {
-			x.Legs = append(x.Legs, sinks.of(l))
+			x.Legs = append(x.Legs, shownTarget(cfg, l, sinks.of(l)))
 		}
 		if r.Dropped {
 			x.Legs = append(x.Legs, explainedTarget{Sink: "drop"})
@@ -181,14 +181,15 @@ func (j *judge) explain(s sample.Event, f explainFlags, sampledOut []string) exp
 const maxHinted = 2000
 
 func (j *judge) finding(f *routing.Finding, e *envelope.Event, route int) explainedFinding {
-	x := explainedFinding{
-		Place: f.Pos.String(), Predicate: f.Predicate, Attribute: f.Attribute, Value: f.Value, Present: f.Present,
-		Holds: f.Holds, Note: f.Note, finding: f,
-	}
+	hint := ""
 	if route < maxHinted {
-		x.Hint = j.hints.of(f, e)
+		hint = j.cfg.AsWritten(routePath(route), j.hints.of(f, e))
 	}
-	return x
+	f = j.shownFinding(f, route)
+	return explainedFinding{
+		Place: f.Pos.String(), Predicate: f.Predicate, Attribute: f.Attribute, Value: f.Value, Present: f.Present,
+		Holds: f.Holds, Note: f.Note, Hint: hint, finding: f,
+	}
 }
 
 func (p *printer) explanation(x *explanation, f explainFlags) {

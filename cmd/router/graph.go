@@ -88,7 +88,7 @@ func newGraph(cfg *config.Config) *graph {
 	}
 	everywhere := g.everySource(cfg)
 	for i := range cfg.Rules {
-		g.route(&cfg.Rules[i], everywhere)
+		g.route(&cfg.Rules[i], everywhere, func(text string) string { return cfg.AsWritten(routePath(i), text) })
 	}
 	g.node("unmatched", "unmatched", "unmatched", "no route matches")
 	for _, from := range everywhere {
@@ -140,11 +140,11 @@ func (g *graph) everySource(cfg *config.Config) []string {
 	return []string{"any"}
 }
 
-func (g *graph) route(r *routing.Rule, everywhere []string) {
+func (g *graph) route(r *routing.Rule, everywhere []string, shown func(string) string) {
 	id := "route-" + r.Name
 	detail := "every event"
 	if r.When != nil {
-		detail = r.When.String()
+		detail = shown(r.When.String())
 	}
 	if r.Stop {
 		detail += "; stops"

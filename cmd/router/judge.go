@@ -29,6 +29,8 @@ type leg struct {
 	Set map[string]*string
 	// Types are the types that attribute_types gave.
 	Types map[string]string
+	// rule is the number of the route, -1 where a policy leads to the sink.
+	rule int
 	// Err is why the route's changes cannot be applied; the event then goes to the dead letter.
 	Err error
 }
@@ -79,7 +81,7 @@ func (j *judge) rule(from string, e *envelope.Event) ruling {
 	if len(matched) == 0 {
 		r.Unmatched = true
 		if name := j.cfg.Unmatched; j.isSink(name) {
-			r.Legs = append(r.Legs, leg{Sink: name, Event: e})
+			r.Legs = append(r.Legs, leg{Sink: name, Event: e, rule: -1})
 		}
 		return r
 	}
@@ -100,7 +102,7 @@ func (j *judge) rule(from string, e *envelope.Event) ruling {
 			if !seen[k] {
 				seen[k] = true
 				r.Legs = append(r.Legs, leg{
-					Sink: sink, Route: rule.Name, Event: made.Event, Set: changes(rule, e, made.Event), Types: typed(rule, e, made.Event), Err: err,
+					Sink: sink, Route: rule.Name, rule: int(n), Event: made.Event, Set: changes(rule, e, made.Event), Types: typed(rule, e, made.Event), Err: err,
 				})
 			}
 		}

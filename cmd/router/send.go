@@ -90,9 +90,9 @@ func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 	p := begin("sending", len(events))
 	defer p.end()
 	if err := awaitSink(ctx, sink.Sink); err != nil {
-		return &codeError{code: exitEnvironment, err: fmt.Errorf("sink %s: %w", name, err)}
+		return &codeError{code: exitEnvironment, err: fmt.Errorf("sink %s: %w", name, inWords(cfg, sinkPath(name), err))}
 	}
-	failed := (&sender{sink: sink, progress: p}).send(ctx, events)
+	failed := allInWords(cfg, sinkPath(name), (&sender{sink: sink, progress: p}).send(ctx, events))
 	p.end()
 	a.printSent(name, len(events), failed)
 	if len(failed) > 0 {

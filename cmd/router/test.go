@@ -190,6 +190,7 @@ func (j *judge) test(t *config.Test, number int, sample config.Sample) testResul
 	}
 	res.OK = len(res.Failures) == 0
 	if !res.OK {
+		j.shownFailures(number, r.Legs, res.Failures)
 		res.Explanation = j.testExplanation(t, &r, sample.Event)
 	}
 	return res

@@ -18,8 +18,8 @@ func (j *judge) verdictLines(v routing.Verdict, e *envelope.Event) []string {
 		return []string{fmt.Sprintf("route %s is not reached: route %s matched and stops", v.Name, j.table.Rules()[v.StoppedBy].Name)}
 	default: // it failed
 	}
-	lines := []string{fmt.Sprintf("route %s: %s", v.Name, findingText(v.Failure, 0))}
-	if h := j.hints.of(v.Failure, e); h != "" {
+	lines := []string{fmt.Sprintf("route %s: %s", v.Name, findingText(j.shownFinding(v.Failure, v.Rule), 0))}
+	if h := j.cfg.AsWritten(routePath(v.Rule), j.hints.of(v.Failure, e)); h != "" {
 		lines = append(lines, "  hint: "+h)
 	}
 	return lines

@@ -108,12 +108,13 @@ func (w *wiring) settings() (pipeline.Settings, error) {
 
 // locate puts the place of the configuration before an error of the part that it configures.
 func (w *wiring) locate(path string, err error) error {
+	part := path
 	var field *bindings.FieldError
 	if errors.As(err, &field) && field.Field != "" {
 		path += "." + field.Field
-		return fmt.Errorf("%s: %s: %w", w.cfg.Pos(path), path, &bindings.FieldError{Err: field.Err, Environment: field.Environment})
+		return fmt.Errorf("%s: %s: %w", w.cfg.Pos(path), path, &bindings.FieldError{Err: inWords(w.cfg, part, field.Err), Environment: field.Environment})
 	}
-	return fmt.Errorf("%s: %s: %w", w.cfg.Pos(path), path, err)
+	return fmt.Errorf("%s: %s: %w", w.cfg.Pos(path), path, inWords(w.cfg, part, err))
 }
 
 func kindOfSink(cfg *config.Config, name string) string {

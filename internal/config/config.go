@@ -47,7 +47,8 @@ type Config struct {
 	// Warnings are what is legal and yet cannot be what its author wanted.
 	Warnings []Problem `yaml:"-"`
 
-	root *node
+	root  *node
+	shown *shownParts
 }
 
 // Retry is how a failed delivery is repeated. With neither for nor attempts, it is repeated for ever: an outage

@@ -66,7 +66,7 @@ func Load(paths []string, env Env) (*Config, error) {
 	if root == nil {
 		return nil, l.err()
 	}
-	c := &Config{root: root}
+	c := &Config{root: root, shown: &shownParts{by: map[string]*scrubber{}}}
 	d := decoder{collector: &l.collector}
 	d.decode(root, c)
 	l.blocks(c)

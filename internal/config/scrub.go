@@ -36,12 +36,18 @@ type scrubber struct {
 // scrub takes out of a message what variables at or below n stood for, and puts what was written in its place.
 func (n *node) scrub(message string) string { return n.scrubber().scrub(message, false) }
 
-// scrubber returns what scrubs messages about n, nil if no variable stands at or below it.
-func (n *node) scrubber() *scrubber {
+// scrubber returns what scrubs messages about n, nil if no variable stands at or below it. More says what else of a value
+// may stand alone.
+func (n *node) scrubber(more ...func(replacement) []replacement) *scrubber {
 	var all []replacement
 	n.each(func(m *node) { all = append(all, m.replaced...) })
 	if len(all) == 0 {
 		return nil
+	}
+	for _, r := range slices.Clip(all) {
+		for _, parts := range more {
+			all = append(all, parts(r)...)
+		}
 	}
 	s, oldnew := new(scrubber), []string(nil)
 	var values, written strings.Builder
