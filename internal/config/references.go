@@ -18,6 +18,7 @@ func (l *loader) references(c *Config) {
 	l.loops(c)
 	l.exposure(c)
 	l.lostKeys(c)
+	l.repetitions(c)
 	l.metadata(c)
 	l.tests(c)
 	l.names(c)
