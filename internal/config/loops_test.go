@@ -114,6 +114,24 @@ routes: [{ to: out }]`)
 	}
 }
 
+// TestLoopOfDeadLettersThatARegexReads: a source of every topic reads the dead letters that it brought about, fixed or not.
+func TestLoopOfDeadLettersThatARegexReads(t *testing.T) {
+	for topic, want := range map[string]bool{"orders.dead": true, "{kafka.topic}.dead": true, "dead.orders": false, "{kafka.topic}-dead": false} {
+		c, err := loadText(t, `
+sources: { in: { kafka: { brokers: [a:1], topics_regex: 'orders\.[a-z]+(\.dead)?', group: g } } }
+sinks: { out: { stdout: {} }, dead: { kafka: { brokers: ["A:1"], topic: "`+topic+`" } } }
+unmatched: drop
+dead_letter: dead
+routes: [{ to: out }]`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(fmt.Sprint(c.Warnings), "in → dead → in"); got != want {
+			t.Errorf("%s: got %v, want a loop %t", topic, c.Warnings, want)
+		}
+	}
+}
+
 // TestLoopThroughAStreamThatASinkCreates holds that what one part says of a stream counts for all.
 func TestLoopThroughAStreamThatASinkCreates(t *testing.T) {
 	c, err := loadText(t, `

@@ -37,17 +37,42 @@ func (s *shownParts) of(root *node, path string) *scrubber {
 // name at its end.
 func pieces(r replacement) []replacement {
 	var all []replacement
-	instead := r.written
-	for rest := r.value; strings.Contains(rest, "{"); instead = ellipsis {
-		literal, after, _ := strings.Cut(rest, "{")
-		_, rest, _ = strings.Cut(after, "}")
-		all = append(all, replacement{written: instead, value: literal})
-		if !strings.Contains(rest, "{") {
-			all = append(all, replacement{written: ellipsis, value: rest})
+	values, texts := around(r.value), around(r.written)
+	for i, value := range values {
+		instead := ellipsis
+		switch {
+		case len(texts) == len(values): // the placeholders are the file's own
+			instead = texts[i]
+		case i == 0:
+			instead = r.written
+		}
+		if len(values) > 1 && value != instead {
+			all = append(all, replacement{written: instead, value: value})
 		}
 	}
-	if at := strings.LastIndexAny(r.value, "/:"); at >= 0 && !strings.Contains(r.value, "{") {
+	if at := strings.LastIndexAny(r.value, "/:"); at >= 0 && len(values) == 1 {
 		all = append(all, replacement{written: ellipsis, value: r.value[at+1:]})
 	}
 	return all
+}
+
+// around returns the texts around the placeholders of a template. Variables are no placeholders.
+func around(text string) []string {
+	var all []string
+	from := 0
+	for at := 0; at < len(text); at++ {
+		switch {
+		case strings.HasPrefix(text[at:], "${"):
+			if end := closing(text[at:]); end > 0 {
+				at += end
+			}
+		case text[at] == '{':
+			all = append(all, text[from:at])
+			if end := strings.IndexByte(text[at:], '}'); end > 0 {
+				at += end
+			}
+			from = at + 1
+		}
+	}
+	return append(all, text[min(from, len(text)):])
 }
