@@ -60,7 +60,7 @@ type SinkConfig struct {
 	Topic string `yaml:"topic,omitempty"`
 	// Topics are what may be written where the topic is a template: names, or patterns in which an asterisk stands for
 	// any characters. An event for another topic fails for good. Without them every topic may be written.
-	Topics bindings.Strings `yaml:"topics,omitempty"`
+	Topics bindings.Strings `yaml:"topics,omitempty" commas:"split"`
 	// Key is where the record key comes from: keep (default; the source's key if it was Kafka, null otherwise),
 	// partitionkey, subject, none, or a template such as "{nats.subject}".
 	Key string `yaml:"key,omitempty"`

@@ -24,6 +24,8 @@ func TestLoops(t *testing.T) {
 		{"kafka regex and template within", `kafka: { brokers: [a:1], topics_regex: '(?i)ORDERS\.(eu|us)\.v\d', group: g }`, `kafka: { brokers: [a:1], topic: "orders.{region}.v{version}" }`, "", "in → out → in"},
 		{"kafka regex with word boundary", `kafka: { brokers: [a:1], topics_regex: '.*\bdead\b.*', group: g }`, `kafka: { brokers: [a:1], topic: "{kafka.topic}_dead" }`, "", "in → out → in"},
 		{"kafka regex with word boundary apart", `kafka: { brokers: [a:1], topics_regex: '[a-z]+\bdead', group: g }`, `kafka: { brokers: [a:1], topic: "a{subject}dead" }`, "", ""},
+		{"kafka template held to topics", `kafka: { brokers: [a:1], topics_regex: 'orders\..*', group: g }`, `kafka: { brokers: [a:1], topic: "{type}", topics: [paid, "bills.*"] }`, "", ""},
+		{"kafka template held to such topics", `kafka: { brokers: [a:1], topics_regex: 'orders\..*', group: g }`, `kafka: { brokers: [a:1], topic: "{type}", topics: [paid, "orders.*"] }`, "", "in → out → in"},
 		{"kafka mirror", `kafka: { brokers: [a:1], topics_regex: '[^.]*', group: g }`, `kafka: { brokers: [a:1], topic: "{kafka.topic}.copy" }`, "", ""},
 		{"kafka brokers in another order and spelling", `kafka: { brokers: [a:1, "LOCALHOST:2"], topics: [t], group: g }`, `kafka: { brokers: ["[::1]:2", c:1], topic: t }`, "", "in → out → in"},
 		{"stream", `nats: { url: "nats://a", stream: S }`, `nats: { url: "nats://a", stream: S, subject: a.b }`, "", "in → out → in"},

@@ -88,10 +88,19 @@ func (m *meeting) kafka(to *kafka.SinkConfig, from *kafka.SourceConfig) bool {
 		return false
 	}
 	topic := expression(t.Literals(), topicText)
-	if from.TopicsRegex != "" {
-		return m.overlap(topic, from.TopicsRegex)
+	reads := func(written string) bool {
+		if from.TopicsRegex != "" {
+			return m.overlap(written, from.TopicsRegex)
+		}
+		return slices.ContainsFunc(from.Topics, func(name string) bool { return m.overlap(written, regexp.QuoteMeta(name)) })
 	}
-	return slices.ContainsFunc(from.Topics, func(name string) bool { return m.overlap(topic, regexp.QuoteMeta(name)) })
+	if len(to.Topics) == 0 || !reads(topic) {
+		return reads(topic)
+	}
+	return slices.ContainsFunc(to.Topics, func(allowed string) bool { // which a template may be held to
+		allowed = expression(strings.Split(allowed, "*"), topicText)
+		return m.overlap(topic, allowed) && reads(allowed)
+	})
 }
 
 func (m *meeting) nats(to *nats.SinkConfig, from *nats.SourceConfig) bool {
