@@ -7,6 +7,7 @@ import (
 	"net"
 	nethttp "net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -19,30 +20,44 @@ const (
 	transportMaxAge = 5 * time.Minute
 )
 
-// special are the networks that a public target cannot be in.
-var special = func() []netip.Prefix {
-	var out []netip.Prefix
-	for _, s := range []string{
-		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-		"192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
-		"224.0.0.0/4", "240.0.0.0/4",
-		"::/128", "::1/128", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32",
-		"2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
-	} {
-		out = append(out, netip.MustParsePrefix(s))
+// What a public target may be is an allow list: addresses that the registries give out for the internet, less what IANA
+// keeps for special purposes (the IPv4 and IPv6 Special-Purpose Address Registries). Ranges that are assigned to nobody
+// are refused too, because a network may use them inside.
+var (
+	globalUnicast = prefixes("1.0.0.0/8", "2.0.0.0/7", "4.0.0.0/6", "8.0.0.0/5", "16.0.0.0/4", "32.0.0.0/3", "64.0.0.0/2",
+		"128.0.0.0/2", "192.0.0.0/3", "2000::/3")
+	special = prefixes(
+		"10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+		"192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
+		"198.51.100.0/24", "203.0.113.0/24",
+		"168.63.129.16/32", // Azure's platform services, which only its own machines reach
+		"2001::/23",        // Teredo, which holds an IPv4 address, ORCHID and benchmarks
+		"2001:db8::/32", "2620:4f:8000::/48", "3fff::/20",
+		"2002::/16", // 6to4, which holds an IPv4 address
+	)
+)
+
+func prefixes(texts ...string) []netip.Prefix {
+	out := make([]netip.Prefix, len(texts))
+	for i, s := range texts {
+		out[i] = netip.MustParsePrefix(s)
 	}
 	return out
-}()
+}
 
-// public reports whether an address is one of the public internet. IPv4 inside IPv6 counts as what it holds.
+// public reports whether an address is one of the public internet. A mapped IPv4 address counts as what it holds. Every
+// other way to put an IPv4 address into an IPv6 one is refused whatever it holds: the compatible form and the prefixes
+// of NAT64 are not in 2000::/3, 6to4 and Teredo are special, and ISATAP can be below any prefix.
 func public(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
-	for _, p := range special {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return a.IsValid()
+	in := func(p netip.Prefix) bool { return p.Contains(a) }
+	return slices.ContainsFunc(globalUnicast, in) && !slices.ContainsFunc(special, in) && !isatap(a)
+}
+
+// isatap reports whether the interface part of an address is 0:5efe or 200:5efe before an IPv4 address (RFC 5214).
+func isatap(a netip.Addr) bool {
+	b := a.As16()
+	return a.Is6() && b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
 }
 
 // refusePrivate is a net.Dialer's Control. It sees the address that is really dialled, after every look-up, so that a

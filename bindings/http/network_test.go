@@ -41,6 +41,29 @@ func TestPublicAddresses(t *testing.T) { // 92
 	}
 }
 
+// The list named what is special and let through all the rest: what is assigned to nobody, IPv4 in the interface part of an
+// IPv6 address (ISATAP), and special ranges that were not on it.
+func TestPublicIsAnAllowList(t *testing.T) {
+	for text, want := range map[string]bool{
+		"1.1.1.1": true, "9.9.9.9": true, "100.63.255.255": true, "126.255.255.254": true, "191.255.0.1": true, "223.255.255.254": true,
+		"2001:200::1": true, "2001:4860:4860::8888": true, "2400:cb00::1": true, "2a00:1450::1": true, "3ffe::1": true,
+		"::ffff:7f00:1": false, "::ffff:10.0.0.1": false, "::10.0.0.1": false, "::8.8.8.8": false, // mapped, compatible
+		"64:ff9b::808:808": false, "64:ff9b::a00:1": false, "64:ff9b:1:ffff::a00:1": false, // NAT64
+		"2002:a00:1::1": false, "2002:808:808::1": false, "2001:0:4136:e378:8000:63bf:f5ff:fffe": false, // 6to4, Teredo
+		"2606:4700::5efe:7f00:1": false, "2606:4700::200:5efe:a00:1": false, "2606:4700::5efe:808:808": false, // ISATAP
+		"2606:4700::5eff:7f00:1": true, "2606:4700:0:0:400:5efe:808:808": true, // only like it
+		"1fff:ffff::1": false, "4000::1": false, "5f00::1": false, "8000::1": false, "e000::1": false, "fec0::1": false,
+		"100::1": false, "200::1": false, "400::1": false, "::2": false, "64:ff9a::1": false, "2001:1ff::1": false,
+		"3fff::1": false, "3fff:fff::1": false, "2620:4f:8000::1": false, "2620:4f:8001::1": true,
+		"192.31.196.1": false, "192.52.193.1": false, "192.175.48.1": false, "192.88.99.1": false, "168.63.129.16": false,
+		"168.63.129.17": true, "203.0.113.9": false, "198.51.100.1": false, "240.0.0.1": false, "239.1.1.1": false, "0.1.2.3": false,
+	} {
+		if got := public(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s is public: %v, want %v", text, got, want)
+		}
+	}
+}
+
 // 92 and 93: the address is checked when it is dialled, after the name was looked up.
 func TestPrivateTargetIsRefusedAtDial(t *testing.T) {
 	v := receive(t, nil)
