@@ -147,7 +147,7 @@ func TestVerifyPlainKnownVector(t *testing.T) {
 
 // What the sink signs the source accepts, compressed or not, and nothing else.
 func TestSignedDelivery(t *testing.T) {
-	p := startSource(t, SourceConfig{Auth: &SourceAuth{HMAC: &HMAC{Secrets: secrets("whsec_a2V5")}}})
+	p := startSource(t, SourceConfig{Auth: &SourceAuth{HMAC: &HMAC{Secrets: secrets("whsec_a2V5"), Attributes: "unsigned"}}})
 	for name, tt := range map[string]struct {
 		key  string
 		want string

@@ -73,6 +73,23 @@ type HMAC struct {
 	Header string `yaml:"header,omitempty"`
 	// Tolerance is how far webhook-timestamp may be from now; 5m by default.
 	Tolerance time.Duration `yaml:"tolerance,omitempty"`
+	// Attributes is signed (default), which refuses binary mode because the signature covers the body alone, or unsigned,
+	// which takes binary events whose attributes anybody could have changed.
+	Attributes string `yaml:"attributes,omitempty"`
+}
+
+// The words of attributes.
+const (
+	attributesSigned   = "signed"
+	attributesUnsigned = "unsigned"
+)
+
+// checkAttributes checks the word of attributes below key.
+func checkAttributes(key, word string) []error {
+	if word == "" || word == attributesSigned || word == attributesUnsigned {
+		return nil
+	}
+	return []error{bindings.Invalid(key+".attributes", "%q is not signed or unsigned", word)}
 }
 
 // SourceWebhook is the receiver's part of the web hook handshake.
@@ -153,6 +170,7 @@ func (a *SourceAuth) validate(tls *security.TLS) []error {
 		if a.HMAC.Tolerance < 0 {
 			errs = append(errs, bindings.Invalid("auth.hmac.tolerance", "must not be negative"))
 		}
+		errs = append(errs, checkAttributes("auth.hmac", a.HMAC.Attributes)...)
 	}
 	if len(a.ClientNames) > 0 && (tls == nil || tls.CA == "") {
 		errs = append(errs, bindings.Invalid("auth.client_names", "needs tls.ca, which asks clients for a certificate"))
@@ -188,8 +206,8 @@ type SinkConfig struct {
 	// MaxHeader is how many bytes of header a binary request may have, its first line and its end included, 8KiB by
 	// default, which is what the strictest of the common servers and proxies take. An event with more leaves structured.
 	MaxHeader *bindings.Size `yaml:"max_header,omitempty"`
-	// Network is where the target may be: any (default), or public, which refuses private, loopback, link-local and
-	// other special addresses after the name was resolved.
+	// Network is where the target may be: any (default), or public, which takes addresses of the public internet alone,
+	// looked at after the name was resolved.
 	Network string `yaml:"network,omitempty"`
 }
 
@@ -207,6 +225,8 @@ type Sign struct {
 	Secret security.Secret `yaml:"secret,omitempty"`
 	// Secrets are further keys to sign with, while a key is being replaced.
 	Secrets []security.Secret `yaml:"secrets,omitempty"`
+	// Attributes, unsigned, says that binary mode is meant although its attributes are not signed.
+	Attributes string `yaml:"attributes,omitempty"`
 }
 
 // SinkWebhook is the sender's part of the web hook handshake.
@@ -245,6 +265,7 @@ func (c *SinkConfig) Validate() error {
 		if _, err := parseKeys(c.Sign.keys()); err != nil {
 			errs = append(errs, bindings.Invalid("sign.secret", "%w", err))
 		}
+		errs = append(errs, checkAttributes("sign", c.Sign.Attributes)...)
 	}
 	if w := c.Webhook; w != nil {
 		if w.Origin == "" || !headerSafe(w.Origin) || strings.ContainsAny(w.Origin, "/: ") {

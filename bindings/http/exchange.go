@@ -31,7 +31,8 @@ type exchange struct {
 	bytes    int
 	headers  int // bytes of the header that the events keep
 	bodySize int
-	left     atomic.Bool // the first of the two has left
+	finish   func(accepted bool) // nil where no signature was checked, see verifier.admit
+	left     atomic.Bool         // the first of the two has left
 	done     chan *answer
 }
 
@@ -136,7 +137,7 @@ func (x *exchange) recycle() {
 		return
 	}
 	x.batch.Reset()
-	x.request, x.events, x.bytes, x.bodySize = "", 0, 0, 0
+	x.request, x.events, x.bytes, x.bodySize, x.finish = "", 0, 0, 0, nil
 	x.left.Store(false)
 	select { // the answer of a request that had gone
 	case <-x.done: //nolint:errcheck // nobody waits for it any more

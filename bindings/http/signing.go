@@ -75,6 +75,8 @@ type verifier struct {
 	keys      [][]byte
 	header    string // canonical name of a sha256=HEX header; empty for Standard Webhooks
 	tolerance time.Duration
+	unsigned  bool     // binary mode is taken although its attributes are not signed
+	replays   *replays // nil where no id is signed
 }
 
 // newVerifier returns the verifier of a validated configuration, nil without one.
@@ -86,14 +88,58 @@ func newVerifier(c *HMAC) (*verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &verifier{keys: keys, tolerance: c.Tolerance}
+	v := &verifier{keys: keys, tolerance: c.Tolerance, unsigned: c.Attributes == attributesUnsigned}
 	if c.Header != "" {
 		v.header = nethttp.CanonicalHeaderKey(c.Header)
 	}
 	if v.tolerance == 0 {
 		v.tolerance = defaultTolerance
 	}
+	if v.header == "" {
+		v.replays = newReplays(v.tolerance)
+	}
 	return v, nil
+}
+
+// answerUnsigned is for binary mode with a signature: it covers the body, and the attributes are beside it.
+var answerUnsigned = refuse(nethttp.StatusUnsupportedMediaType,
+	"the signature does not cover ce- headers, so that anybody who saw a request could change them: send the event in structured "+
+		"or batched mode (Content-Type: application/cloudevents+json), where the signed body holds its attributes")
+
+// covers returns nil where the signature covers all of the event. A nil verifier asks for none.
+func (v *verifier) covers(h nethttp.Header) *answer {
+	if v == nil || v.unsigned {
+		return nil
+	}
+	if _, _, structured, err := mode(h); structured || err != nil {
+		return nil
+	}
+	for key := range h {
+		if len(key) >= len(prefix) && strings.EqualFold(key[:len(prefix)], prefix) {
+			return answerUnsigned
+		}
+	}
+	return nil // no CloudEvent: what adapters and wrap make of it is in the body
+}
+
+// admit checks the signature of a request and that it is no replay. The function that it returns has to be called with
+// the request's fate.
+func (v *verifier) admit(h nethttp.Header, body []byte, now time.Time) (finish func(accepted bool), refused *answer) {
+	if v == nil {
+		return func(bool) {}, nil
+	}
+	if err := v.verify(h, body, now); err != nil {
+		return nil, refuse(nethttp.StatusUnauthorized, "%s", err)
+	}
+	if v.replays == nil {
+		return func(bool) {}, nil
+	}
+	// One key for all: a message with two signatures would pass twice, once with each.
+	f := fingerprint(standardMAC(v.keys[0], single(h, webhookID), single(h, webhookTimestamp), body)[:len(fingerprint{})])
+	if !v.replays.begin(f, now) {
+		return nil, refuse(nethttp.StatusConflict, "this message was taken before, with the same webhook-id and webhook-timestamp")
+	}
+	return func(accepted bool) { v.replays.finish(f, accepted) }, nil
 }
 
 // errSignature says nothing of why: every detail would help to forge one.

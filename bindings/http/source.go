@@ -237,8 +237,10 @@ func (s *Source) admit(w nethttp.ResponseWriter, r *nethttp.Request) *answer {
 	if _, _, _, err := mode(r.Header); err != nil {
 		return decodeAnswer(err)
 	}
-	_, a := compression(r.Header)
-	return a
+	if _, a := compression(r.Header); a != nil {
+		return a
+	}
+	return s.verifier.covers(r.Header)
 }
 
 // receive reads, decodes and emits what was admitted, and waits for the outcome. nil is 204.
@@ -249,7 +251,18 @@ func (s *Source) receive(w nethttp.ResponseWriter, r *nethttp.Request, x *exchan
 		_ = nethttp.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits.refuse)) // see send
 		return answerOverload
 	}
-	if a := s.fill(w, r, x, zipped); a != nil || len(x.batch.Events) == 0 {
+	a := s.fill(w, r, x, zipped)
+	finish := x.finish
+	a = s.deliver(x, a, emit) // x is not ours any more
+	if finish != nil {
+		finish(a == nil)
+	}
+	return a
+}
+
+// deliver emits what was decoded, unless the request is refused with a, and waits for the outcome.
+func (s *Source) deliver(x *exchange, a *answer, emit func(*bindings.Batch)) *answer {
+	if a != nil || len(x.batch.Events) == 0 {
 		x.cancel()
 		return a
 	}
@@ -268,10 +281,8 @@ func (s *Source) fill(w nethttp.ResponseWriter, r *nethttp.Request, x *exchange,
 	if a != nil {
 		return a
 	}
-	if s.verifier != nil {
-		if err := s.verifier.verify(r.Header, body, time.Now()); err != nil {
-			return refuse(nethttp.StatusUnauthorized, "%s", err)
-		}
+	if x.finish, a = s.verifier.admit(r.Header, body, time.Now()); a != nil {
+		return a
 	}
 	if zipped {
 		if body, a = inflate(body, s.maxBody); a != nil {

@@ -19,6 +19,7 @@ func (l *loader) references(c *Config) {
 	l.exposure(c)
 	l.lostKeys(c)
 	l.repetitions(c)
+	l.unsignedAttributes(c)
 	l.metadata(c)
 	l.tests(c)
 	l.names(c)

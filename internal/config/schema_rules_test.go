@@ -27,6 +27,8 @@ var schemaChoices = map[string][]string{
 	"SqsSinkConfig.dedup":               transportWords["sqs.dedup"],
 	"HttpSourceConfig.header_encoding":  transportWords["http.header_encoding"],
 	"HttpSinkConfig.network":            transportWords["http.network"],
+	"HttpHMAC.attributes":               transportWords["http.auth.hmac.attributes"],
+	"HttpSign.attributes":               transportWords["http.sign.attributes"],
 	"Test.dead_letter":                  refusals,
 	"KafkaSourceConfig.isolation_level": transportWords["kafka.isolation_level"],
 }

@@ -21,6 +21,9 @@ var transportWords = map[string][]string{
 	"sqs.dedup":             {"id", "content", "none"},
 	"http.header_encoding":  {"strict", "lenient", "raw"},
 	"http.network":          {"any", "public"},
+	"http.sign.attributes":  {"signed", "unsigned"},
+
+	"http.auth.hmac.attributes": {"signed", "unsigned"},
 }
 
 // emptyWords refuses words of a transport that are stated and empty. A variable that is empty asks for the default.

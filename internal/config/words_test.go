@@ -38,6 +38,9 @@ func TestEmptyWords(t *testing.T) {
 		"sqs.dedup":             sink(`sqs: { queue: q.fifo, region: r, dedup: WORD }`),
 		"http.header_encoding":  source(`http: { listen: "127.0.0.1:1", header_encoding: WORD }`),
 		"http.network":          sink(`http: { url: "http://x/", network: WORD }`),
+		"http.sign.attributes":  sink(`http: { url: "http://x/", sign: { secret: k, attributes: WORD } }`),
+
+		"http.auth.hmac.attributes": source(`http: { listen: "127.0.0.1:1", auth: { hmac: { secrets: [k], attributes: WORD } } }`),
 	} {
 		want := `expected ` + list(transportWords[key]) + `, got ""; remove the key for the default`
 		if loads, valid, said := loadsAndValidates(t, s, strings.Replace(text, "WORD", `""`, 1)); loads || valid || !strings.Contains(said, want) {
@@ -52,8 +55,8 @@ func TestEmptyWords(t *testing.T) {
 	if _, err := loadText(t, sink(`kafka: { brokers: ["a:1"], topic: t, acks: "${UNSET:-}" }`)); err != nil {
 		t.Errorf("an empty variable does not ask for the default: %v", err)
 	}
-	if len(transportWords) != 12 {
-		t.Errorf("%d keys take words, and 12 are tried", len(transportWords))
+	if len(transportWords) != 14 {
+		t.Errorf("%d keys take words, and 14 are tried", len(transportWords))
 	}
 }
 
