@@ -133,6 +133,7 @@ type reply struct {
 	status int
 	header nethttp.Header
 	body   string
+	last   bool // Connection: close
 }
 
 // client makes a client that keeps no connection beyond the test.
@@ -173,7 +174,7 @@ func do(t testing.TB, c *nethttp.Client, req *nethttp.Request) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reply{resp.StatusCode, resp.Header, string(body)}
+	return reply{resp.StatusCode, resp.Header, string(body), resp.Close}
 }
 
 // minimal are the headers of the smallest event in binary mode.

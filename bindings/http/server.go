@@ -26,20 +26,39 @@ const closeGrace = time.Second
 // wiring keeps one pool for the life of the process, so that a reload can hand a port over from an old source to its
 // successor without closing it.
 type ServerPool struct {
-	mu      sync.Mutex // guards servers and, of each server, claims and paths
+	mu      sync.Mutex // guards what follows and, of each server, claims and paths
 	servers map[string]*server
+	kept    bool // ports are open until Close, whether or not a source has them
 }
 
 // NewServerPool returns a pool without ports.
 func NewServerPool() *ServerPool { return &ServerPool{servers: map[string]*server{}} }
 
-// Serve begins to answer on every port of the pool. Until a source runs, its path answers 503 with Retry-After: senders
-// should not hang while the router waits for its sinks.
+// Serve begins to answer on every port of the pool, and goes on until Close. Before a source runs and after it, its path
+// answers 503 with Retry-After: senders should not hang while the router waits for its sinks, nor be refused a connection
+// while it drains.
 func (p *ServerPool) Serve() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.kept = true
 	for _, s := range p.servers {
 		s.start.Do(func() { s.served.Go(s.serve) })
+	}
+}
+
+// Close closes every port that Serve has kept open. It is called when the last source has ended.
+func (p *ServerPool) Close() {
+	p.mu.Lock()
+	var open []*server
+	for _, s := range p.servers {
+		if s.claims == 0 {
+			open = append(open, s)
+			delete(p.servers, s.listen)
+		}
+	}
+	p.mu.Unlock()
+	for _, s := range open {
+		s.close()
 	}
 }
 
@@ -50,6 +69,7 @@ type server struct {
 	tls         security.TLS
 	secure      bool
 	connections int
+	log         *zap.Logger
 	ln          net.Listener
 	http        *nethttp.Server
 
@@ -107,7 +127,7 @@ func (p *ServerPool) bind(c *SourceConfig, log *zap.Logger) (*server, error) {
 	}
 	s := &server{
 		pool: p, listen: c.Listen, connections: connections(c), secure: c.TLS != nil,
-		paths: map[string]*endpoint{}, failed: make(chan error, 1),
+		paths: map[string]*endpoint{}, failed: make(chan error, 1), log: log,
 	}
 	if s.secure {
 		s.tls = *c.TLS
@@ -173,18 +193,22 @@ func (s *server) serve() {
 	}
 }
 
-// retire gives up a claim. It reports whether it was the last one, after which the port has to be closed.
-func (s *server) retire() bool {
+// leave takes a source from its path, and closes the port after the last one. Until then every request has an answer.
+func (s *server) leave(src *Source) {
 	s.pool.mu.Lock()
-	defer s.pool.mu.Unlock()
-	if s.claims--; s.claims > 0 {
-		return false
+	s.claims--
+	last := s.claims == 0 && !s.pool.kept
+	if last {
+		delete(s.pool.servers, s.listen)
 	}
-	delete(s.pool.servers, s.listen)
-	return true
+	s.pool.mu.Unlock()
+	if last {
+		s.close()
+	}
+	s.forget(src)
 }
 
-// forget takes a source from its path.
+// forget takes a source from its path. The path of a port that is kept open answers on.
 func (s *server) forget(src *Source) {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()
@@ -192,26 +216,20 @@ func (s *server) forget(src *Source) {
 	if ep.source == src {
 		ep.source = nil
 	}
-	if ep.claims--; ep.claims == 0 {
+	if ep.claims--; ep.claims == 0 && !s.pool.kept {
 		delete(s.paths, src.path)
 	}
 }
 
-// stopAccepting closes the port for new connections. The open ones end with their next answer.
-func (s *server) stopAccepting(log *zap.Logger) {
-	s.http.SetKeepAlivesEnabled(false)
-	if err := s.ln.Close(); err != nil {
-		log.Debug("closing the port", zap.Error(err))
-	}
-}
-
-// close ends what is left of a port that accepts nothing any more: connections that are still being answered, for a
-// short time, and those on which no request ever came.
-func (s *server) close(log *zap.Logger) {
+// close ends a port: no new connections, the idle ones at once, those that are still being answered within a short time.
+func (s *server) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
 	defer cancel()
+	if err := s.ln.Close(); err != nil { // a port that was never served is not known to Shutdown
+		s.log.Debug("closing the port", zap.Error(err))
+	}
 	if err := s.http.Shutdown(ctx); err != nil {
-		log.Debug("connections were cut", zap.Error(err))
+		s.log.Debug("connections were cut", zap.Error(err))
 		_ = s.http.Close() // it can only repeat that the listener was closed before
 	}
 	s.served.Wait()

@@ -104,17 +104,12 @@ func (s *Source) Close() error {
 	if !s.taken.CompareAndSwap(false, true) {
 		return nil
 	}
-	last := s.server.retire()
-	s.server.forget(s)
-	if last {
-		s.server.stopAccepting(s.settings.Log)
-		s.server.close(s.settings.Log)
-	}
+	s.server.leave(s)
 	return nil
 }
 
 // Run serves the path until ctx is done. It returns when every request is answered and every batch settled; while it
-// waits for that, new requests get 503.
+// waits for that the port stays open, and new requests get 503.
 func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	if !s.taken.CompareAndSwap(false, true) {
 		return fmt.Errorf("http: source %s ran or was closed already", s.settings.Name)
@@ -141,15 +136,8 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	s.mu.Lock()
 	s.draining = true
 	s.mu.Unlock()
-	last := s.server.retire()
-	if last {
-		s.server.stopAccepting(s.settings.Log)
-	}
 	s.active.Wait()
-	s.server.forget(s)
-	if last {
-		s.server.close(s.settings.Log)
-	}
+	s.server.leave(s)
 	return err
 }
 
@@ -199,6 +187,9 @@ func (s *Source) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	a := s.receive(w, r, x, emit) // x is not ours any more
 	if a == nil && r.URL.RawQuery != "" {
 		w.Header().Set("Cache-Control", "private") // there may have been a token in it
+	}
+	if s.isDraining() {
+		w.Header().Set("Connection", "close") // the next request would get 503
 	}
 	a.write(w, request)
 }

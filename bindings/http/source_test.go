@@ -340,6 +340,7 @@ func TestPortIsBoundEarlyAndGivenBack(t *testing.T) {
 // A source said to be ready whose path was not served yet would answer 503 to the first requests.
 func TestReadsFromTheMomentItSaysSo(t *testing.T) {
 	pool := NewServerPool()
+	defer pool.Close()
 	settings := bindings.SourceSettings{Name: "x", Log: zap.NewNop(), Window: bindings.NewWindow(10, 0)}
 	for range 20 {
 		src, err := pool.NewSource(SourceConfig{Listen: "127.0.0.1:0"}, settings)

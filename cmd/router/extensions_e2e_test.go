@@ -27,6 +27,7 @@ type live struct {
 	in   *instance
 	out  *safeBuffer
 	path string
+	stop context.CancelFunc // what SIGTERM does
 }
 
 // start runs a configuration as router run does, the watch over its file included, until the test ends.
@@ -43,6 +44,7 @@ func start(t *testing.T, text string) *live {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
+	l.stop = stop
 	watching := a.watch(ctx, l.in, []string{l.path}, nil)
 	ran := make(chan error, 1)
 	go func() { ran <- l.in.run(ctx) }()

@@ -141,6 +141,7 @@ func (in *instance) run(ctx context.Context) error {
 		zap.Int("sources", len(in.wiring.cfg.Sources)), zap.Int("sinks", len(in.wiring.cfg.Sinks)),
 		zap.Int("routes", in.routes.count))
 	err := p.Run(ctx)
+	in.wiring.ports.Close() // which have answered 503 until here
 	closeCtx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	err = errors.Join(err, in.admin.Close(closeCtx), <-served)
