@@ -44,6 +44,10 @@ var (
 		status: nethttp.StatusTooManyRequests, retry: retryOverload,
 		detail: "the source has as much in flight as it may have",
 	}
+	answerShare = &answer{
+		status: nethttp.StatusTooManyRequests, retry: retryOverload,
+		detail: "as much is arriving from this address as may at once",
+	}
 	answerDraining = &answer{
 		status: nethttp.StatusServiceUnavailable, retry: retryPending, close: true,
 		detail: "the router is not taking events: it is starting or stopping",

@@ -44,7 +44,7 @@ func ReadCapture(text []byte) (*Capture, error) {
 		return nil, err
 	}
 	if zipped {
-		if c.Body, refused = inflate(c.Body, maxCapture); refused != nil {
+		if c.Body, refused = inflate(c.Body, maxCapture, io.ReadAll); refused != nil {
 			return nil, refused
 		}
 	}
@@ -61,7 +61,7 @@ func readHead(text []byte) (req *nethttp.Request, rest *bufio.Reader, err error)
 	head := text[:len(text)-in.Len()-rest.Buffered()]
 	var g guard
 	if g.feed(head) < len(head) {
-		return nil, nil, errors.New("a header line is folded, or more than one says how long the body is")
+		return nil, nil, g.refused
 	}
 	return req, rest, nil
 }

@@ -16,6 +16,7 @@ const (
 	defaultMaxBody        = 1 << 20
 	defaultReplyTimeout   = 25 * time.Second
 	defaultMaxConnections = 4096
+	defaultMaxSecure      = 1536 // with TLS, where a connection that sends nothing takes twice as much
 	defaultTolerance      = 5 * time.Minute
 )
 
@@ -36,8 +37,14 @@ type SourceConfig struct {
 	HeaderEncoding string `yaml:"header_encoding,omitempty"`
 	// MaxBody is the largest request body, after decompression; 1MiB by default.
 	MaxBody *bindings.Size `yaml:"max_body,omitempty"`
-	// MaxConnections is how many connections the port holds open at once; 4096 by default.
+	// MaxConnections is how many connections the port holds open at once; 4096 by default, 1536 with TLS.
 	MaxConnections int `yaml:"max_connections,omitempty"`
+	// MaxConnectionsPerAddress is how many of them one address may have; half of max_connections by default. Where all
+	// senders come through one proxy, it is their number together.
+	MaxConnectionsPerAddress int `yaml:"max_connections_per_address,omitempty"`
+	// MaxArrivingPerAddress is how many bytes of bodies may be arriving from one address at once; half of the window's bytes
+	// by default.
+	MaxArrivingPerAddress *bindings.Size `yaml:"max_arriving_per_address,omitempty"`
 	// ReplyTimeout is how long a request waits for its events to be delivered before it is answered with 503; 25s by
 	// default.
 	ReplyTimeout time.Duration `yaml:"reply_timeout,omitempty"`
@@ -113,8 +120,12 @@ func (c *SourceConfig) Validate() error {
 		errs = append(errs, bindings.Invalid("header_encoding", "%q is not strict, lenient or raw", c.HeaderEncoding))
 	}
 	errs = append(errs, stated("max_body", c.MaxBody)...)
+	errs = append(errs, stated("max_arriving_per_address", c.MaxArrivingPerAddress)...)
 	if c.MaxConnections < 0 {
 		errs = append(errs, bindings.Invalid("max_connections", "must not be negative"))
+	}
+	if c.MaxConnectionsPerAddress < 0 {
+		errs = append(errs, bindings.Invalid("max_connections_per_address", "must not be negative"))
 	}
 	if c.ReplyTimeout < 0 {
 		errs = append(errs, bindings.Invalid("reply_timeout", "must not be negative"))
@@ -140,6 +151,19 @@ func stated(key string, size *bindings.Size) []error {
 		return nil
 	}
 	return []error{bindings.Invalid(key, "must be more than 0; remove the key for the default")}
+}
+
+// arriving returns what may arrive from one address at once: as stated, or half of the window's bytes; in any case what
+// one request may need, compressed and not. 0 is no bound.
+func arriving(c *SourceConfig, window, body int) int {
+	most := (window + 1) / 2
+	if c.MaxArrivingPerAddress != nil {
+		most = int(*c.MaxArrivingPerAddress)
+	}
+	if most == 0 {
+		return 0
+	}
+	return max(most, 2*(body+firstRead)*growth)
 }
 
 // headerCodings are the values of header_encoding.

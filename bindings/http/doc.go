@@ -33,12 +33,28 @@
 // An event of 64 KiB must pass in the least efficient encoding (cloudevents 1.0 §Size Limits). In binary mode a
 // character of two bytes costs six in a header, so request headers may have 256 KiB, not more; the usual 64 KiB would
 // refuse such an event. What that size would let through is bounded by number: extension attributes by the
-// configured limit (64 by default) and header fields by 256. Bodies are bounded by max_body after they were inflated.
+// configured limit (64 by default) and header lines by 256. Bodies are bounded by max_body after they were inflated.
 //
-// Headers must arrive within 5 s, each read of a body within 10 s and the whole body within 30 s. A request with both
-// Content-Length and Transfer-Encoding, or with a folded header line, is answered with 400 on plain connections. Over TLS
-// the bytes are not visible at that level; there every chunked HTTP/1.1 request ends its connection, so that what
-// follows it is never read as a second request (RFC 9112 §6.3).
+// A header must arrive within 5 s of its first byte, a TLS handshake too; each read of a body within 10 s and the whole body
+// within 30 s, with a kilobyte each second after the first five. Every answer has 10 s to be read. A request with both
+// Content-Length and Transfer-Encoding, or with a folded header line, is answered with 400, over TLS as well.
+//
+// # Memory before a source has room
+//
+// net/http makes a map of a header while it reads it, many times as large, and bounds neither that nor the HTTP/2 frames of
+// many connections together. So every connection has a guard between the (decrypted) bytes and net/http, guardConn:
+//
+//   - A header is given to net/http when all of it is there, one that breaks a limit never. What is held beyond 4 KiB a
+//     connection, and headers that net/http has until the window counts their request, share 16 MiB in a process, a byte counted four times; beyond,
+//     the answer is 503.
+//   - TLS handshakes count the same way. Over HTTP/2 a header block is held until it is whole and counts with what decoding
+//     it may take; 1,024 streams at once may be on their way to a window or to their refusal, and a peer that resets
+//     streams all the time, or makes the server answer and reads nothing, loses its connection. A quarter of a port's
+//     connections may speak HTTP/2; the rest is offered HTTP/1.1.
+//   - Room in the window is taken as a body arrives, and for the events of a batch as they are decoded: what they have in
+//     memory, not what they had on the wire. One address may have half of it for bodies that have not arrived.
+//   - A port that is full closes the connection that has been idle the longest, of the address with the most. One address
+//     may have half of a port's connections.
 //
 // # Requests in files
 //

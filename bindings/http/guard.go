@@ -2,47 +2,10 @@ package http
 
 import (
 	"bytes"
-	"net"
+	nethttp "net/http"
 	"strconv"
 	"strings"
 )
-
-// guardConn follows the framing of the HTTP/1 requests on a plain connection and breaks the ones that a proxy in front
-// could understand differently: two headers that say how long the body is, and header lines that are folded. net/http
-// removes Content-Length beside Transfer-Encoding and joins folded lines before a handler sees them, so the check has
-// to be made on the bytes.
-//
-// A request is broken by cutting it off and putting a malformed header line in the place of the rest. net/http then
-// answers it with 400, after the answers to the requests before it, and closes the connection.
-type guardConn struct {
-	*limitConn
-	scan guard
-	tail []byte // what is still to be read of the malformed line
-	cut  bool
-}
-
-// malformed follows what was let through: within a header line it is a name with a NUL, after one a line of its own.
-const malformed = "\x00:\r\n\r\n"
-
-// Read passes on what the connection delivers, up to where the guard objects.
-func (c *guardConn) Read(p []byte) (int, error) {
-	if c.cut {
-		n := copy(p, c.tail)
-		if c.tail = c.tail[n:]; n == 0 && len(p) > 0 {
-			return 0, net.ErrClosed
-		}
-		return n, nil
-	}
-	n, err := c.limitConn.Read(p)
-	if ok := c.scan.feed(p[:n]); ok < n {
-		c.cut, c.tail = true, []byte(malformed)
-		if ok == 0 {
-			return c.Read(p)
-		}
-		return ok, nil
-	}
-	return n, err
-}
 
 // guardState is where in a request the guard is.
 type guardState uint8
@@ -54,13 +17,18 @@ const (
 	inValue
 	inBody      // left bytes of it
 	inChunkSize // the line of it
-	inChunkEnd  // the line end behind a chunk
+	inChunkEnd  // the line end after a chunk
 	inTrailer
-	opaque // net/http refuses this request by itself and closes the connection
+	inVain // the request is refused, nothing of the connection is read any more
 )
 
-// guard is the state machine. It keeps in step with what net/http accepts; where net/http refuses a request it may
-// lose step, because nothing of the connection is read as a request after that.
+// guard follows the framing of the HTTP/1 requests of a connection and refuses the ones that a proxy in front could
+// understand differently: two headers that say how long the body is, and header lines that are folded. net/http removes
+// Content-Length beside Transfer-Encoding and joins folded lines before a handler sees them, so the check has to be made
+// on the bytes. It refuses a header with too many lines or bytes too, before net/http makes a map of it.
+//
+// It keeps in step with what net/http accepts: what it cannot read itself it refuses. Within a body net/http refuses the
+// same by itself.
 type guard struct {
 	state   guardState
 	line    []byte // the current line or the part that matters, at most maxGuardLine bytes
@@ -68,101 +36,173 @@ type guard struct {
 	http11  bool
 	framed  bool // a framing header was seen
 	chunked bool
-	first   bool // no header line has been seen yet
 	left    uint64
+	head    int     // bytes of the header that is being read, 0 outside of one
+	from    int     // where in the bytes of the last feed that header begins, -1 if before them
+	lines   int     // of that header
+	headers uint    // that have ended
+	refused *answer // why the request is refused, in inVain
 }
 
 const maxGuardLine = 64
 
+// What the guard refuses. The connection ends with the answer.
+var (
+	refusedFolded  = last(nethttp.StatusBadRequest, "a header line is folded")
+	refusedTwice   = last(nethttp.StatusBadRequest, "of the header lines, more than one says how long the body is")
+	refusedLength  = last(nethttp.StatusBadRequest, "Content-Length: this is not a length")
+	refusedOld     = last(nethttp.StatusBadRequest, "Transfer-Encoding: HTTP/1.0 has none")
+	refusedColon   = last(nethttp.StatusBadRequest, "a header line has no colon")
+	refusedCoding  = last(nethttp.StatusNotImplemented, "Transfer-Encoding: only chunked is understood")
+	refusedLine    = last(nethttp.StatusBadRequest, "this is not an HTTP/1.1 request")
+	refusedVersion = last(nethttp.StatusHTTPVersionNotSupported, "only HTTP/1.1 and HTTP/1.0 are understood here")
+	refusedLines   = last(nethttp.StatusRequestHeaderFieldsTooLarge, "more than %d header lines", maxHeaderFields)
+	refusedBytes   = last(nethttp.StatusRequestHeaderFieldsTooLarge, "the header is larger than %d bytes", maxHeaderBytes)
+	refusedChunk   = last(nethttp.StatusBadRequest, "a chunk has no valid size")
+)
+
+// last is an answer that ends the connection.
+func last(status int, format string, args ...any) *answer {
+	a := refuse(status, format, args...)
+	a.close = true
+	return a
+}
+
 // feed takes the next bytes and returns how many of them may pass.
 func (g *guard) feed(p []byte) int {
+	g.from = -1
 	for i := 0; i < len(p); i++ {
-		switch g.state {
-		case opaque:
-			return len(p)
-		case inBody:
+		switch {
+		case g.state == inVain:
+			return i
+		case g.state == inBody:
 			n := min(uint64(len(p)-i), g.left)
 			g.left -= n
 			i += int(n) - 1
 			if g.left == 0 {
 				g.endBody()
 			}
-		case inValue:
-			// Values are most of a header; those of no interest are skipped at once.
-			if g.name == "" {
-				n := bytes.IndexByte(p[i:], '\n')
-				if n < 0 {
-					return len(p)
-				}
-				i += n
-			}
-			fallthrough
+			continue
+		case g.state > inBody:
+			g.step(p[i])
 		default:
-			if !g.step(p[i]) {
+			if g.head == 0 {
+				g.from = i
+			}
+			// Values are most of a header; those of no interest are skipped at once.
+			if n := g.skip(p[i:]); n > 0 {
+				i += n - 1
+				continue
+			}
+			if g.head++; g.head > maxHeaderBytes {
+				g.refuse(refusedBytes)
 				return i
 			}
+			g.step(p[i])
+		}
+		if g.state == inVain {
+			return i
 		}
 	}
 	return len(p)
 }
 
-// step takes one byte outside of a body; false means that it must not pass.
-func (g *guard) step(c byte) bool {
+// skip passes over the part of p that belongs to a value that does not matter, and returns how long it is.
+func (g *guard) skip(p []byte) int {
+	if g.state != inValue || g.name != "" {
+		return 0
+	}
+	n := bytes.IndexByte(p, '\n')
+	if n < 0 {
+		n = len(p)
+	}
+	n = min(n, maxHeaderBytes-g.head)
+	g.head += n
+	return n
+}
+
+// refuse ends what the guard reads.
+func (g *guard) refuse(a *answer) { g.state, g.refused = inVain, a }
+
+// inHeader reports whether a header was begun and has not ended.
+func (g *guard) inHeader() bool { return g.head > 0 }
+
+// step takes one byte outside of a body.
+func (g *guard) step(c byte) {
 	switch g.state {
 	case atLine:
 		if c == ' ' || c == '\t' {
-			return g.first // net/http refuses a first line like that by itself
+			g.refuse(refusedFolded)
+			return
 		}
 		g.state, g.line = inName, g.line[:0]
-		return g.step(c)
+		g.stepName(c)
+		return
 	case inName:
-		return g.stepName(c)
+		g.stepName(c)
+		return
+	case inRequestLine:
+		// net/http takes empty lines between two requests for nothing.
+		if g.head == 1 && (c == '\r' || c == '\n') {
+			g.head = 0
+			return
+		}
+		if g.head == 1 && (c <= ' ' || c >= 0x7f) {
+			g.refuse(refusedLine)
+			return
+		}
 	default:
 	}
 	if c != '\n' {
 		g.keep(c)
-		return true
+		return
 	}
 	g.endLine(strings.TrimRight(string(g.line), "\r"))
 	g.line = g.line[:0]
-	return true
 }
 
-// keep remembers a byte of the line. Of a request line the end matters, of all others the beginning.
+// keep remembers a byte of the line. Of a request line the end matters, of all others the beginning; the value of a
+// framing header has to be short enough to be kept as a whole.
 func (g *guard) keep(c byte) {
 	if len(g.line) == maxGuardLine {
-		if g.state != inRequestLine {
+		switch g.state {
+		case inRequestLine:
+			g.line = append(g.line[:0], g.line[maxGuardLine/2:]...)
+		case inValue:
+			g.refuse(refusedLength)
+			return
+		default:
 			return
 		}
-		g.line = append(g.line[:0], g.line[maxGuardLine/2:]...)
 	}
 	g.line = append(g.line, c)
 }
 
-// stepName takes one byte of a header's name, or of the empty line behind the header.
-func (g *guard) stepName(c byte) bool {
+// stepName takes one byte of a header's name, or of the empty line after the header.
+func (g *guard) stepName(c byte) {
 	switch c {
 	case ':':
-		g.first = false
 		g.state, g.name = inValue, framing(string(g.line))
 		g.line = g.line[:0]
 		if g.name == "" {
-			return true
+			return
 		}
-		if g.framed || g.name == transferEncoding && !g.http11 {
-			return false
+		switch {
+		case g.framed:
+			g.refuse(refusedTwice)
+		case g.name == transferEncoding && !g.http11:
+			g.refuse(refusedOld)
 		}
 		g.framed = true
 	case '\n':
 		if len(bytes.TrimRight(g.line, "\r")) > 0 {
-			g.state = opaque // a line without a colon
-			return true
+			g.refuse(refusedColon)
+			return
 		}
 		g.endHeader()
 	default:
 		g.keep(c)
 	}
-	return true
 }
 
 const (
@@ -185,16 +225,20 @@ func framing(name string) string {
 func (g *guard) endLine(line string) {
 	switch g.state {
 	case inRequestLine:
-		*g = guard{state: atLine, line: g.line, first: true, http11: strings.HasSuffix(line, "HTTP/1.1")}
+		g.endRequestLine(line)
 	case inValue:
 		g.state = atLine
+		if g.lines++; g.lines > maxHeaderFields {
+			g.refuse(refusedLines)
+			return
+		}
 		g.endValue(strings.Trim(line, " \t"))
 	case inChunkSize:
 		size, _, _ := strings.Cut(line, ";")
 		n, err := strconv.ParseUint(strings.TrimRight(size, " \t"), 16, 64)
 		switch {
 		case err != nil:
-			g.state = opaque
+			g.refuse(refusedChunk)
 		case n == 0:
 			g.state = inTrailer
 		default:
@@ -206,6 +250,19 @@ func (g *guard) endLine(line string) {
 		if line == "" {
 			g.state = inRequestLine
 		}
+	default:
+	}
+}
+
+// endRequestLine begins the header of a request.
+func (g *guard) endRequestLine(line string) {
+	*g = guard{state: atLine, line: g.line, head: g.head, from: g.from, headers: g.headers, http11: strings.HasSuffix(line, " HTTP/1.1")}
+	switch {
+	case g.http11 || strings.HasSuffix(line, " HTTP/1.0"):
+	case strings.Contains(line, " HTTP/"):
+		g.refuse(refusedVersion)
+	default:
+		g.refuse(refusedLine)
 	}
 }
 
@@ -215,12 +272,13 @@ func (g *guard) endValue(value string) {
 	case contentLength:
 		n, err := strconv.ParseUint(value, 10, 63)
 		if err != nil {
-			g.state = opaque
+			g.refuse(refusedLength)
+			return
 		}
 		g.left = n
 	case transferEncoding:
 		if g.chunked = strings.EqualFold(value, "chunked"); !g.chunked {
-			g.state = opaque
+			g.refuse(refusedCoding)
 		}
 	}
 	g.name = ""
@@ -228,7 +286,8 @@ func (g *guard) endValue(value string) {
 
 // endHeader goes on to the body, or to the next request where there is none.
 func (g *guard) endHeader() {
-	g.line = g.line[:0]
+	g.line, g.head = g.line[:0], 0
+	g.headers++
 	switch {
 	case g.chunked:
 		g.state = inChunkSize
@@ -239,7 +298,7 @@ func (g *guard) endHeader() {
 	}
 }
 
-// endBody goes on behind a body or a chunk of one.
+// endBody goes on after a body or a chunk of one.
 func (g *guard) endBody() {
 	g.state = inRequestLine
 	if g.chunked {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	nethttp "net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +20,12 @@ import (
 	"github.com/eventrouter/router/envelope"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if folder := os.Getenv(serverProcess); folder != "" {
+		os.Exit(runServerProcess(folder))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // ingress is a source that runs, with what would be the pipeline behind it.
 type ingress struct {
@@ -189,14 +195,27 @@ const structuredType = "Content-Type: application/cloudevents+json\n"
 // as long as wait.
 func raw(t testing.TB, addr, text string, wait time.Duration) string {
 	t.Helper()
+	c := connect(t, addr)
+	if _, err := io.WriteString(c, text); err != nil {
+		return "" // refused while it was being sent
+	}
+	return readAll(t, c, wait)
+}
+
+func connect(t testing.TB, addr string) net.Conn {
+	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// readAll returns what comes until the peer closes, or for as long as wait, and closes the connection.
+func readAll(t testing.TB, c net.Conn, wait time.Duration) string {
+	t.Helper()
 	defer c.Close()
-	if _, err := io.WriteString(c, text); err != nil {
-		return "" // refused while it was being sent
-	}
 	if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		t.Fatal(err)
 	}

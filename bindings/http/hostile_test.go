@@ -68,7 +68,7 @@ func TestHostileFraming(t *testing.T) {
 		{"21 66 attributes", closing + many(66, "ce-x%d: 1\r\n") + "\r\n", "400"},
 		{"21 300 other headers", closing + many(300, "x-%d: 1\r\n") + "\r\n", "431"},
 		{"22 ce-id twice", closing + "CE-ID: 2\r\n\r\n", "400"},
-		{"23 headers never finished", line + "Host: x\r\nce-id", "400"},
+		{"23 headers never finished", line + "Host: x\r\nce-id", "408"},
 		{"25 body stalls", head + "Content-Length: 10\r\n\r\nabc", "408"},
 		{"26 Expect and nothing", head + "Content-Length: 10\r\nExpect: 100-continue\r\n\r\n", "100408"},
 		{"27 PRI", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400 405 505"},
@@ -175,29 +175,49 @@ func TestHostilePipelining(t *testing.T) {
 	}
 }
 
-// 31: connections beyond the limit wait, and get their turn when one closes.
+// 31: connections beyond the limit wait while all others are in use, and get their turn when one closes.
 func TestHostileIdleConnections(t *testing.T) {
-	p := startSource(t, SourceConfig{MaxConnections: 2})
-	var idle []net.Conn
+	p := startSource(t, SourceConfig{MaxConnections: 2, MaxConnectionsPerAddress: 2})
+	var busy []net.Conn
 	for range 2 {
 		c, err := net.Dial("tcp", p.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		idle = append(idle, c)
+		fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n%s\r\n", strings.ReplaceAll(minimal, "\n", "\r\n"))
+		busy = append(busy, c)
 	}
-	text := "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-	for len(p.server.ln.(*limitListener).slots) < 2 {
+	for n := 0; n < 2; n, _ = p.window.InFlight() {
 		time.Sleep(time.Millisecond)
 	}
-	if got := raw(t, p.Addr(), text, 100*time.Millisecond); got != "" {
+	text := "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	if got := dialFrom(t, "127.0.0.2", p.Addr(), text, 300*time.Millisecond); got != "" {
 		t.Errorf("a third connection was served: %q", got)
 	}
-	idle[0].Close()
-	if got := raw(t, p.Addr(), text, 5*time.Second); !strings.Contains(got, "405") {
+	busy[0].Close()
+	if got := dialFrom(t, "127.0.0.2", p.Addr(), text, 5*time.Second); !strings.Contains(got, "405") {
 		t.Errorf("after one closed: %q", got)
 	}
+}
+
+// dialFrom is raw from another address of the loopback network.
+func dialFrom(t *testing.T, from, addr, text string, wait time.Duration) string {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		t.Skipf("NOT TESTED: this machine has no address %s: %v", from, err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, text); err != nil {
+		return ""
+	}
+	if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := io.ReadAll(c)
+	return string(got)
 }
 
 // B20: 64 KiB of two-byte characters in one attribute are 192 KiB of header.

@@ -194,7 +194,8 @@ func TestTLS(t *testing.T) { // 32
 	}
 }
 
-// Over TLS there is HTTP/2, and a chunked HTTP/1.1 request is the last of its connection.
+// Over TLS there is HTTP/2, and HTTP/1.1 has the same framing as on a plain port: there every chunked request had to end its
+// connection, because two lengths could not be seen.
 func TestTLSProtocols(t *testing.T) {
 	a := newAuthority(t)
 	a.make(t, "server", &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
@@ -215,20 +216,27 @@ func TestTLSProtocols(t *testing.T) {
 	if resp.ProtoMajor != 2 || resp.StatusCode != 204 {
 		t.Errorf("%s %s", resp.Proto, resp.Status)
 	}
-	c, err := tls.Dial("tcp", p.Addr(), clientTLS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
 	head := "POST / HTTP/1.1\r\nHost: x\r\n" + strings.ReplaceAll(minimal, "\n", "\r\n")
-	if _, err := io.WriteString(c, head+"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+head+"\r\n"); err != nil {
-		t.Fatal(err)
+	chunked := head + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+	for text, want := range map[string]string{
+		chunked + chunked + head + "Connection: close\r\n\r\n":                                              "204 204 204",
+		chunked + head + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + head + "\r\n": "204 400",
+		head + "ce-a: b\r\n c\r\n\r\n":                                                                      "400",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n":                                                                  "505",
+	} {
+		c, err := tls.Dial("tcp", p.Addr(), clientTLS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, text); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(statuses(readAll(t, c, 5*time.Second)), " "); got != want {
+			t.Errorf("3 over TLS: %s, want %s for %q", got, want, text)
+		}
 	}
-	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := io.ReadAll(c)
-	if got := statuses(string(answer)); err != nil || len(got) != 1 {
-		t.Errorf("3 over TLS: %v, %v: what followed the chunked request was read as a request", got, err)
+	plain := raw(t, p.Addr(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 5*time.Second)
+	if !strings.HasPrefix(plain, "HTTP/1.0 400 ") {
+		t.Errorf("a plain request got %q", plain)
 	}
 }

@@ -2,7 +2,6 @@ package http
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -29,10 +28,16 @@ type ServerPool struct {
 	mu      sync.Mutex // guards what follows and, of each server, claims and paths
 	servers map[string]*server
 	kept    bool // ports are open until Close, whether or not a source has them
+	memory  *memory
+	streams *quota
 }
 
 // NewServerPool returns a pool without ports.
-func NewServerPool() *ServerPool { return &ServerPool{servers: map[string]*server{}} }
+func NewServerPool() *ServerPool {
+	return &ServerPool{
+		servers: map[string]*server{}, memory: newMemory(headerMemory), streams: newQuota(maxStreams, maxStreams/2),
+	}
+}
 
 // Serve begins to answer on every port of the pool, and goes on until Close. Before a source runs and after it, its path
 // answers 503 with Retry-After: senders should not hang while the router waits for its sinks, nor be refused a connection
@@ -69,8 +74,9 @@ type server struct {
 	tls         security.TLS
 	secure      bool
 	connections int
+	share       int // of them for one address
 	log         *zap.Logger
-	ln          net.Listener
+	ln          *listener
 	http        *nethttp.Server
 
 	claims int
@@ -105,6 +111,9 @@ func (p *ServerPool) claim(c *SourceConfig, log *zap.Logger) (*server, error) {
 	if s.connections != connections(c) {
 		return nil, bindings.Invalid("max_connections", "differs from that of another source on %s", c.Listen)
 	}
+	if s.share != share(c) {
+		return nil, bindings.Invalid("max_connections_per_address", "differs from that of another source on %s", c.Listen)
+	}
 	s.claims++
 	ep := s.paths[path(c)]
 	if ep == nil {
@@ -126,26 +135,36 @@ func (p *ServerPool) bind(c *SourceConfig, log *zap.Logger) (*server, error) {
 		return nil, bindings.Missing("listen", err)
 	}
 	s := &server{
-		pool: p, listen: c.Listen, connections: connections(c), secure: c.TLS != nil,
+		pool: p, listen: c.Listen, connections: connections(c), share: share(c), secure: c.TLS != nil,
 		paths: map[string]*endpoint{}, failed: make(chan error, 1), log: log,
 	}
 	if s.secure {
 		s.tls = *c.TLS
 	}
-	s.ln = newLimitListener(ln, s.connections, !s.secure)
-	s.http = newHTTPServer(s, tlsConfig, log)
+	s.ln = newListener(ln, s.connections, s.share, log)
+	s.ln.memory = p.memory
+	if s.secure {
+		s.ln.secure(tlsConfig)
+	}
+	s.http = newHTTPServer(s, s.secure, log)
 	return s, nil
 }
 
-func newHTTPServer(h nethttp.Handler, tlsConfig *tls.Config, log *zap.Logger) *nethttp.Server {
+// newHTTPServer returns the server of a port. It never sees TLS: what it reads is decrypted by guardConn, which lets
+// HTTP/2 pass only where it was negotiated.
+func newHTTPServer(h nethttp.Handler, secure bool, log *zap.Logger) *nethttp.Server {
 	srv := &nethttp.Server{
-		Handler: h, TLSConfig: tlsConfig,
-		ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 90 * time.Second, MaxHeaderBytes: maxHeaderBytes,
+		Handler: h, ConnContext: withConn, Protocols: new(nethttp.Protocols),
+		ReadHeaderTimeout: headerTime, IdleTimeout: 90 * time.Second, MaxHeaderBytes: maxHeaderBytes + 4<<10,
 		HTTP2: &nethttp.HTTP2Config{
 			MaxConcurrentStreams: 100, SendPingTimeout: 30 * time.Second, PingTimeout: 10 * time.Second,
 			WriteByteTimeout: 10 * time.Second,
+			// The defaults let each connection have a frame and unread bodies of 1 MiB.
+			MaxReadFrameSize: 16 << 10, MaxReceiveBufferPerConnection: 256 << 10, MaxReceiveBufferPerStream: 256 << 10,
 		},
 	}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetUnencryptedHTTP2(secure)
 	// What net/http has to say is about single connections, which anybody can break: not for the operator's log.
 	if l, err := zap.NewStdLogAt(log, zap.DebugLevel); err == nil {
 		srv.ErrorLog = l
@@ -161,10 +180,21 @@ func path(c *SourceConfig) string {
 }
 
 func connections(c *SourceConfig) int {
-	if c.MaxConnections == 0 {
-		return defaultMaxConnections
+	switch {
+	case c.MaxConnections > 0:
+		return c.MaxConnections
+	case c.TLS != nil:
+		return defaultMaxSecure
 	}
-	return c.MaxConnections
+	return defaultMaxConnections
+}
+
+// share returns how many connections one address may have.
+func share(c *SourceConfig) int {
+	if c.MaxConnectionsPerAddress == 0 {
+		return max(1, connections(c)/2)
+	}
+	return min(c.MaxConnectionsPerAddress, connections(c))
 }
 
 // run puts a source on its path and starts to serve the port if it is the first. A source takes the place of one that
@@ -182,13 +212,7 @@ func (s *server) run(src *Source) error {
 }
 
 func (s *server) serve() {
-	var err error
-	if s.secure {
-		err = s.http.ServeTLS(s.ln, "", "")
-	} else {
-		err = s.http.Serve(s.ln)
-	}
-	if !errors.Is(err, nethttp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+	if err := s.http.Serve(s.ln); !errors.Is(err, nethttp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		s.failed <- err
 	}
 }
@@ -235,14 +259,63 @@ func (s *server) close() {
 	s.served.Wait()
 }
 
+// maxStreams is how many requests over HTTP/2 may be on the way to the window of a source, or to their refusal. Each takes
+// some 16 KiB, and a peer that reads no answers can hold it. One address has half of them.
+const maxStreams = 1024
+
 // ServeHTTP finds the source of a path.
 func (s *server) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
-	src, no := s.find(r)
-	if no != nil {
-		defaultLimits.send(w, no, "")
+	c := connOf(r)
+	defer c.enter()()
+	r.TLS = c.state
+	if a := c.refused.Load(); a != nil && r.Method == refusedMethod {
+		defaultLimits.send(w, r, a, "")
+		_ = nethttp.NewResponseController(w).Flush() // it can only fail where nobody reads any more
+		c.linger()
 		return
 	}
-	src.ServeHTTP(w, r)
+	admitted := c.settle
+	if r.ProtoMajor == 2 {
+		var ok bool
+		if admitted, ok = s.admit(c, r); !ok {
+			panic(nethttp.ErrAbortHandler) // which resets the stream: an answer could stay here as long as this one
+		}
+		defer admitted()
+	}
+	src, no := s.find(r)
+	if no != nil {
+		defaultLimits.send(w, r, no, "")
+		return
+	}
+	src.serve(w, r, admitted)
+}
+
+// admit takes what a stream needs until the window of its source has it. The function gives that back, once.
+func (s *server) admit(c *guardConn, r *nethttp.Request) (admitted func(), ok bool) {
+	cost := headerCost(r.Header)
+	if !s.pool.streams.take(c.from, 1) {
+		return nil, false
+	}
+	if !s.pool.memory.take(cost) {
+		s.pool.streams.give(c.from, 1)
+		return nil, false
+	}
+	return sync.OnceFunc(func() {
+		s.pool.streams.give(c.from, 1)
+		s.pool.memory.give(cost)
+	}), true
+}
+
+// headerCost is what a header takes of the memory for all of them.
+func headerCost(h nethttp.Header) int {
+	n := -freeHeader
+	for name, values := range h {
+		n += len(name) + 64
+		for _, v := range values {
+			n += len(v) + 16
+		}
+	}
+	return headerFactor * max(n, 0)
 }
 
 func (s *server) find(r *nethttp.Request) (*Source, *answer) {
@@ -264,65 +337,4 @@ func (s *server) find(r *nethttp.Request) (*Source, *answer) {
 	default:
 		return ep.source, nil
 	}
-}
-
-// limitListener bounds the open connections: beyond, new ones wait in the kernel.
-type limitListener struct {
-	net.Listener
-	slots  chan struct{}
-	closed chan struct{}
-	once   sync.Once
-	guard  bool
-}
-
-func newLimitListener(ln net.Listener, n int, guard bool) *limitListener {
-	return &limitListener{Listener: ln, slots: make(chan struct{}, n), closed: make(chan struct{}), guard: guard}
-}
-
-// Accept waits for a free slot and a connection.
-func (l *limitListener) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	conn := &limitConn{Conn: c, slots: l.slots}
-	if l.guard {
-		return &guardConn{limitConn: conn}, nil
-	}
-	return conn, nil
-}
-
-// Close ends the listener and an Accept that waits.
-func (l *limitListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-// limitConn gives its slot back once.
-type limitConn struct {
-	net.Conn
-	slots <-chan struct{}
-	once  sync.Once
-}
-
-// CloseWrite ends the sending side alone. net/http asks for it where it answers a request that it has not read to its end:
-// closed as a whole, the connection would be reset, and the answer lost with it.
-func (c *limitConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
-
-// Close ends the connection.
-func (c *limitConn) Close() error {
-	err := c.Conn.Close()
-	c.once.Do(func() { <-c.slots })
-	return err
 }

@@ -19,10 +19,15 @@ import (
 )
 
 // limits are the times that hold for every ingress; tests shorten them.
-type limits struct{ bodyRead, bodyTotal, answer, refuse time.Duration }
+type limits struct {
+	bodyRead, bodyTotal time.Duration
+	bodyGrace           time.Duration // after which a body needs minRate, 0 for none
+	answer, refuse      time.Duration
+}
 
 var defaultLimits = limits{
-	bodyRead: 10 * time.Second, bodyTotal: 30 * time.Second, answer: 10 * time.Second, refuse: 2 * time.Second,
+	bodyRead: 10 * time.Second, bodyTotal: 30 * time.Second, bodyGrace: 5 * time.Second,
+	answer: 10 * time.Second, refuse: 2 * time.Second,
 }
 
 // Source receives events at one path. Every request is a batch of its own.
@@ -39,6 +44,8 @@ type Source struct {
 	webhook  *SourceWebhook
 	allow    string
 	server   *server
+	events   *quota      // requests whose body is arriving
+	bytes    *quota      // what has arrived of them
 	taken    atomic.Bool // Run or Close was called
 
 	onFailure func(error) // may be nil
@@ -92,6 +99,8 @@ func (p *ServerPool) NewSource(cfg SourceConfig, s bindings.SourceSettings) (*So
 	if src.server, err = p.claim(&cfg, s.Log); err != nil {
 		return nil, err
 	}
+	events, size := s.Window.Bounds()
+	src.events, src.bytes = newQuota(0, (events+1)/2), newQuota(0, arriving(&cfg, size, src.maxBody))
 	src.pool.New = func() any { return newExchange(src) }
 	return src, nil
 }
@@ -164,42 +173,49 @@ func (s *Source) enter() (emit func(*bindings.Batch), ok bool) {
 	return s.emit, true
 }
 
-// ServeHTTP takes one request.
-func (s *Source) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
+// serve takes one request. It calls admitted when the window counts all of it.
+func (s *Source) serve(w nethttp.ResponseWriter, r *nethttp.Request, admitted func()) {
 	emit, ok := s.enter()
 	if !ok {
-		s.limits.send(w, answerDraining, "")
+		s.limits.send(w, r, answerDraining, "")
 		return
 	}
 	defer s.active.Done()
 	_ = nethttp.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.limits.bodyTotal + s.reply + s.limits.answer))
-	if r.TLS != nil && r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
-		w.Header().Set("Connection", "close") // see the package documentation on Content-Length beside it
-	}
 	x := s.pool.Get().(*exchange)
 	x.request = requestID(r.Header)
 	if a := s.admit(w, r); a != nil || r.Method == nethttp.MethodOptions {
-		s.limits.send(w, a, x.request)
+		s.limits.send(w, r, a, x.request)
 		s.pool.Put(x)
 		return
 	}
 	request := x.request
-	a := s.receive(w, r, x, emit) // x is not ours any more
+	a := s.receive(w, r, x, func(b *bindings.Batch) { // x is not ours any more
+		admitted()
+		emit(b)
+	})
 	if a == nil && r.URL.RawQuery != "" {
 		w.Header().Set("Cache-Control", "private") // there may have been a token in it
 	}
 	if s.isDraining() {
 		w.Header().Set("Connection", "close") // the next request would get 503
 	}
-	a.write(w, request)
+	s.limits.send(w, r, a, request)
 }
 
-// send answers a request whose body was not read, or not to its end. net/http reads the rest away before the next
-// request, and has no time limit of its own for that.
-func (l *limits) send(w nethttp.ResponseWriter, a *answer, request string) {
-	// The error can only be that the writer knows no deadlines, as in a test without a connection.
-	_ = nethttp.NewResponseController(w).SetReadDeadline(time.Now().Add(l.refuse))
+// send answers a request, in a limited time. Of a request that is refused the body may not have been read to its end:
+// net/http reads the rest away before the next request, and has no time limit of its own for that.
+func (l *limits) send(w nethttp.ResponseWriter, r *nethttp.Request, a *answer, request string) {
+	rc := nethttp.NewResponseController(w)
+	// The errors can only be that the writer knows no deadlines, as in a test without a connection.
+	_ = rc.SetWriteDeadline(time.Now().Add(l.answer))
+	if a != nil {
+		_ = rc.SetReadDeadline(time.Now().Add(l.refuse))
+	}
 	a.write(w, request)
+	if a != nil && r.ProtoMajor == 2 {
+		_ = rc.Flush() // so that an answer that the peer does not read counts as long as it waits
+	}
 }
 
 // admit checks everything that can be checked before the body is read.
@@ -236,15 +252,14 @@ func (s *Source) admit(w nethttp.ResponseWriter, r *nethttp.Request) *answer {
 
 // receive reads, decodes and emits what was admitted, and waits for the outcome. nil is 204.
 func (s *Source) receive(w nethttp.ResponseWriter, r *nethttp.Request, x *exchange, emit func(*bindings.Batch)) *answer {
-	zipped, _ := compression(r.Header)
-	if !x.reserve(r, zipped) {
+	if a := x.reserve(r); a != nil {
 		s.pool.Put(x)
-		_ = nethttp.NewResponseController(w).SetReadDeadline(time.Now().Add(s.limits.refuse)) // see send
-		return answerOverload
+		return a
 	}
-	a := s.fill(w, r, x, zipped)
+	a := s.fill(w, r, x)
+	x.arrived()
 	finish := x.finish
-	a = s.deliver(x, a, emit) // x is not ours any more
+	a = s.deliver(r, x, a, emit) // x is not ours any more
 	if finish != nil {
 		finish(a == nil)
 	}
@@ -252,7 +267,7 @@ func (s *Source) receive(w nethttp.ResponseWriter, r *nethttp.Request, x *exchan
 }
 
 // deliver emits what was decoded, unless the request is refused with a, and waits for the outcome.
-func (s *Source) deliver(x *exchange, a *answer, emit func(*bindings.Batch)) *answer {
+func (s *Source) deliver(r *nethttp.Request, x *exchange, a *answer, emit func(*bindings.Batch)) *answer {
 	if a != nil || len(x.batch.Events) == 0 {
 		x.cancel()
 		return a
@@ -263,12 +278,17 @@ func (s *Source) deliver(x *exchange, a *answer, emit func(*bindings.Batch)) *an
 	}
 	s.active.Add(1) // for the batch, beside the one for the request
 	emit(&x.batch)
-	return x.wait(s.reply)
+	var gone <-chan struct{}
+	if r.ProtoMajor == 2 {
+		gone = r.Context().Done() // over HTTP/1 a sender may have ended its side alone, and still read
+	}
+	return x.wait(gone, s.reply)
 }
 
 // fill reads the body and decodes it into the batch.
-func (s *Source) fill(w nethttp.ResponseWriter, r *nethttp.Request, x *exchange, zipped bool) *answer {
-	body, a := s.readBody(w, r)
+func (s *Source) fill(w nethttp.ResponseWriter, r *nethttp.Request, x *exchange) *answer {
+	zipped, _ := compression(r.Header)
+	body, a := s.readBody(w, r, x)
 	if a != nil {
 		return a
 	}
@@ -276,7 +296,7 @@ func (s *Source) fill(w nethttp.ResponseWriter, r *nethttp.Request, x *exchange,
 		return a
 	}
 	if zipped {
-		if body, a = inflate(body, s.maxBody); a != nil {
+		if body, a = x.inflate(body, s.maxBody); a != nil {
 			return a
 		}
 	}
@@ -288,12 +308,15 @@ func (s *Source) fill(w nethttp.ResponseWriter, r *nethttp.Request, x *exchange,
 func (s *Source) decodeInto(x *exchange, m message) *answer {
 	_, batch, _, err := mode(m.Header)
 	if err == nil && batch {
-		err = s.decoder.decodeBatch(m, x.batch.Add)
+		err = s.decoder.decodeBatch(m, x.add)
 	} else if err == nil {
 		e := x.batch.Add()
 		if err = s.decoder.decode(e, m); errors.Is(err, envelope.ErrNotCloudEvent) {
 			err = s.foreign(x, m, err)
 		}
+	}
+	if x.full != nil {
+		return x.full
 	}
 	if err != nil {
 		return decodeAnswer(err)

@@ -199,7 +199,8 @@ func TestOverloadBeforeBody(t *testing.T) {
 	}
 }
 
-// A request of unknown length takes what it may need, and only what it took is kept afterwards.
+// A request takes room as its body arrives, and what its events need is kept afterwards: their bytes, and what an event
+// has in memory beside them.
 func TestWindowCountsBytes(t *testing.T) {
 	p := build(t, SourceConfig{MaxBody: new(bindings.Size(1000))}, nil)
 	held := make(chan *bindings.Batch, 1)
@@ -218,7 +219,7 @@ func TestWindowCountsBytes(t *testing.T) {
 		c := client(t)
 		go func() { done <- do(t, c, req) }()
 		b := <-held
-		if n, size := p.window.InFlight(); n != body.events || size < 10 || size > 300 {
+		if n, size := p.window.InFlight(); n != body.events || size < 10+n*eventSize || size > 300+n*eventSize {
 			t.Errorf("%d events and %d bytes in flight", n, size)
 		}
 		b.Done(len(b.Events))

@@ -32,7 +32,7 @@ func TestSignedBinarySinkIsWarnedOf(t *testing.T) {
 func TestWordsOfAttributes(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{strings.Replace(small, "stdout: {}", `http: { url: "https://x.org", sign: { secret: k, attributes: no } }`, 1), `sinks.out.http.sign.attributes: "no" is not signed or unsigned`},
-		{strings.Replace(small, `listen: ":1" }`, `listen: ":1", auth: { hmac: { secrets: [k], attributes: no } } }`, 1), `auth.hmac.attributes: "no" is not signed or unsigned`},
+		{strings.Replace(small, `listen: "127.0.0.1:1" }`, `listen: "127.0.0.1:1", auth: { hmac: { secrets: [k], attributes: no } } }`, 1), `auth.hmac.attributes: "no" is not signed or unsigned`},
 	} {
 		if _, problems := said(t, c.text); !strings.Contains(problems, c.want) {
 			t.Errorf("got %q, want %q", problems, c.want)
