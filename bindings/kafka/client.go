@@ -58,11 +58,11 @@ func reach(ctx context.Context, opts []kgo.Opt, topics ...string) error {
 // reachAnd is reach, and has then look around with the same client.
 func reachAnd(ctx context.Context, opts []kgo.Opt, topics []string, then func(*kgo.Client, *kmsg.MetadataResponse) error) error {
 	var last trouble
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.RequestRetries(1), kgo.WithLogger(&last)}, opts...)...)
+	cl, done, err := asker(ctx, opts, &last)
 	if err != nil {
-		return fmt.Errorf("kafka: %w", err)
+		return err
 	}
-	defer cl.Close()
+	defer done()
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = []kmsg.MetadataRequestTopic{} // none; nil would mean all
 	for _, topic := range topics {
@@ -84,6 +84,22 @@ func reachAnd(ctx context.Context, opts []kgo.Opt, topics []string, then func(*k
 		return then(cl, resp)
 	}
 	return errors.Join(errs...)
+}
+
+// asker returns a client for a few questions, and what closes it. It ends with ctx as a whole: a request that waits for a
+// broker to introduce itself does not look at its own context, and Close waits for what the client asks by itself, ten
+// seconds and more where brokers do not answer.
+func asker(ctx context.Context, opts []kgo.Opt, last *trouble) (cl *kgo.Client, done func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	cl, err = kgo.NewClient(append([]kgo.Opt{kgo.RequestRetries(1), kgo.WithLogger(last), kgo.WithContext(ctx)}, opts...)...)
+	if err != nil {
+		cancel()
+		return nil, nil, fmt.Errorf("kafka: %w", err)
+	}
+	return cl, func() {
+		cancel()
+		cl.Close()
+	}, nil
 }
 
 // trouble is a client's logger. The client tries again by itself whatever can be tried again, so the reason why

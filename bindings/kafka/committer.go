@@ -44,6 +44,7 @@ type committer struct {
 	// the first revocation or commit.
 	send  func(context.Context, offsets) (offsets, error)
 	drain time.Duration // how long revoked waits
+	bound time.Duration // commitWithin, shorter in tests
 
 	// committing is held from collecting positions to the broker's answer, so that an older position is never sent
 	// after a newer one, nor any after its partition was given up.
@@ -55,7 +56,7 @@ type committer struct {
 }
 
 func newCommitter(log *zap.Logger, drain time.Duration) *committer {
-	return &committer{log: log, drain: drain, live: map[topicPartition]*tracker{}}
+	return &committer{log: log, drain: drain, bound: commitWithin, live: map[topicPartition]*tracker{}}
 }
 
 // assigned starts a tracker for each partition that was given to us.
@@ -158,7 +159,7 @@ func (c *committer) store(ctx context.Context, ts []*tracker, position func(*tra
 	if all == nil {
 		return
 	}
-	limit, cancel := context.WithTimeout(ctx, commitWithin)
+	limit, cancel := context.WithTimeout(ctx, c.bound)
 	defer cancel()
 	refused, err := c.send(limit, all)
 	for _, t := range ts {

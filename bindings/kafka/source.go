@@ -36,6 +36,7 @@ type Source struct {
 	adapters adapter.Set
 	opts     []kgo.Opt     // of the connection
 	drain    time.Duration // drainWithin, shorter in tests
+	bound    time.Duration // commitWithin, shorter in tests
 	failed   func(error)   // nil, or what is told of a position that is gone
 }
 
@@ -56,7 +57,7 @@ func NewSource(cfg SourceConfig, s bindings.SourceSettings) (*Source, error) {
 		s.Log = zap.NewNop()
 	}
 	return &Source{
-		cfg: cfg, settings: s, adapters: adapters, opts: opts, drain: drainWithin,
+		cfg: cfg, settings: s, adapters: adapters, opts: opts, drain: drainWithin, bound: commitWithin,
 		decoder: decoder{
 			source:   s.Name,
 			options:  envelope.Options{Lenient: s.Lenient, MaxAttributes: s.MaxAttributes},
@@ -76,6 +77,7 @@ type run struct {
 	source    *Source
 	emit      func(*bindings.Batch)
 	client    *kgo.Client
+	cancel    context.CancelFunc // ends what the client waits for
 	committer *committer
 	home      sync.WaitGroup // batches in the pipeline
 	polled    []delivery     // of the current poll
@@ -138,6 +140,9 @@ func (r *run) leave() {
 	if err := r.client.LeaveGroupContext(ctx); err != nil {
 		r.source.settings.Log.Info("the group was not left in time; it waits for this member's session to end", zap.Error(err))
 	}
+	// Close waits for the group without a bound: for a join that is under way, as long as the sessions of members that
+	// are gone last. Ending the client's context ends that.
+	r.cancel()
 	r.client.Close()
 }
 
@@ -145,10 +150,13 @@ func (r *run) leave() {
 func (r *run) start() error {
 	s := r.source
 	r.committer = newCommitter(s.settings.Log, s.drain)
+	r.committer.bound = s.bound
+	ctx, cancel := context.WithCancel(context.Background())
 	// The callbacks wait until the client is set: they may come before NewClient has returned.
 	ready := make(chan struct{})
 	defer close(ready)
 	opts := append(s.groupOptions(),
+		kgo.WithContext(ctx),
 		kgo.WithLogger(&trouble{log: s.settings.Log}),
 		kgo.OnPartitionsAssigned(func(_ context.Context, cl *kgo.Client, p map[string][]int32) {
 			r.committer.assigned(p)
@@ -164,9 +172,10 @@ func (r *run) start() error {
 	)
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
+		cancel()
 		return fmt.Errorf("kafka: %w", err)
 	}
-	r.client, r.committer.send = cl, clientCommit(cl)
+	r.client, r.cancel, r.committer.send = cl, cancel, clientCommit(cl)
 	return nil
 }
 
