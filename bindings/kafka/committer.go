@@ -21,7 +21,7 @@ const (
 	// leaveWithin bounds how long a stop waits for the group.
 	leaveWithin = 3 * time.Second
 	// drainWithin bounds how long a revocation waits for batches in the pipeline. It holds up the whole group, so it
-	// ends well inside the rebalance timeout of 60 s.
+	// ends well inside rebalanceWithin.
 	drainWithin = 20 * time.Second
 	// holdAtMost is how many records a partition may have delivered behind one that is not done before it is no
 	// longer fetched. Only an event that failed for good gets there: the window is smaller.

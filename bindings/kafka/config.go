@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -18,6 +19,12 @@ import (
 
 // kind is the transport's name in Event.Meta.
 const kind = "kafka"
+
+// shortestSession and longestSession bound session_timeout, wider than brokers do by default.
+const (
+	shortestSession = time.Second
+	longestSession  = time.Hour
+)
 
 // SASL is how the client authenticates to the brokers.
 type SASL struct {
@@ -46,6 +53,9 @@ type SourceConfig struct {
 	// InstanceID makes the process a static member of the group, so that a quick restart moves no partitions. It
 	// must be different for every process.
 	InstanceID string `yaml:"instance_id,omitempty"`
+	// SessionTimeout is how long the group waits for this process when it has died, by default 10s. Brokers take 6s to
+	// 30m unless they are told otherwise.
+	SessionTimeout time.Duration `yaml:"session_timeout,omitempty"`
 	// TLS encrypts the connection; an empty block uses the system's certificate authorities.
 	TLS *security.TLS `yaml:"tls,omitempty"`
 	// SASL authenticates the client.
@@ -103,7 +113,18 @@ func (c *SourceConfig) Validate() error {
 	errs = append(errs,
 		oneOf("start", c.Start, "earliest", "latest"),
 		oneOf("isolation_level", c.IsolationLevel, "read_committed", "read_uncommitted"))
+	if d := c.SessionTimeout; d != 0 && (d < shortestSession || d > longestSession) {
+		errs = append(errs, bindings.Invalid("session_timeout", "%s is not between %s and %s", d, shortestSession, longestSession))
+	}
 	return errors.Join(errs...)
+}
+
+// session returns the session timeout.
+func (c *SourceConfig) session() time.Duration {
+	if c.SessionTimeout == 0 {
+		return defaultSession
+	}
+	return c.SessionTimeout
 }
 
 // Validate checks the block without touching network or files. The errors are FieldErrors.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
@@ -48,6 +49,10 @@ func TestSourceValidate(t *testing.T) {
 		"bad port":        {func(c *SourceConfig) { c.Brokers = bindings.Strings{"b:0"} }, []string{"brokers[0]"}},
 		"bad start":       {func(c *SourceConfig) { c.Start = "now" }, []string{"start"}},
 		"bad isolation":   {func(c *SourceConfig) { c.IsolationLevel = "none" }, []string{"isolation_level"}},
+		"a session":       {func(c *SourceConfig) { c.SessionTimeout = 6 * time.Second }, nil},
+		"short session":   {func(c *SourceConfig) { c.SessionTimeout = 900 * time.Millisecond }, []string{"session_timeout"}},
+		"long session":    {func(c *SourceConfig) { c.SessionTimeout = 61 * time.Minute }, []string{"session_timeout"}},
+		"negative":        {func(c *SourceConfig) { c.SessionTimeout = -time.Second }, []string{"session_timeout"}},
 		"empty SASL":      {func(c *SourceConfig) { c.SASL = &SASL{} }, []string{"sasl.mechanism", "sasl.password", "sasl.username"}},
 		"other mechanism": {func(c *SourceConfig) { c.SASL = &SASL{"GSSAPI", "u", security.NewSecret("p")} }, []string{"sasl.mechanism"}},
 	} {

@@ -26,6 +26,13 @@ const (
 	freeBatches = 256
 	// errorPause keeps a fetch error that is reported at once from becoming a busy loop.
 	errorPause = 250 * time.Millisecond
+	// defaultSession is how long the group waits for a member that has died. Longer ones delay everybody after a crash;
+	// shorter ones take a paused machine for a dead one.
+	defaultSession = 10 * time.Second
+	// longestHeartbeat is how often a member says that it is there, a third of a session if that is shorter.
+	longestHeartbeat = 3 * time.Second
+	// rebalanceWithin is how long the group waits for members to give partitions up.
+	rebalanceWithin = time.Minute
 )
 
 // Source reads topics as a member of a consumer group.
@@ -191,7 +198,8 @@ func (s *Source) groupOptions() []kgo.Opt {
 	opts := append([]kgo.Opt{
 		kgo.ConsumerGroup(s.cfg.Group),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.SessionTimeout(45 * time.Second), kgo.RebalanceTimeout(60 * time.Second),
+		kgo.SessionTimeout(s.cfg.session()), kgo.HeartbeatInterval(min(s.cfg.session()/3, longestHeartbeat)),
+		kgo.RebalanceTimeout(rebalanceWithin),
 		kgo.DisableAutoCommit(),
 		// Held for microseconds only, from a poll to the note in the trackers: without it a partition could be taken
 		// away and given back in between, and old records would be noted under the new assignment.
@@ -424,6 +432,7 @@ func (r *run) check(ctx context.Context, fetches kgo.Fetches) error {
 	var fatal, passing error
 	fetches.EachError(func(topic string, partition int32, err error) {
 		var lost *kgo.ErrDataLoss
+		var session *kgo.ErrGroupSession
 		switch {
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			fatal = errors.Join(fatal, fmt.Errorf(
@@ -438,6 +447,8 @@ func (r *run) check(ctx context.Context, fetches kgo.Fetches) error {
 			fatal = errors.Join(fatal, fmt.Errorf(
 				"kafka: topic %s partition %d: the log was cut back from offset %d to %d, so events may be lost: %w",
 				topic, partition, lost.ConsumedTo, lost.ResetTo, err))
+		case errors.As(err, &session):
+			passing = r.source.explain(session.Err)
 		default:
 			passing = fmt.Errorf("kafka: topic %s partition %d: %w", topic, partition, err)
 		}
@@ -452,6 +463,19 @@ func (r *run) check(ctx context.Context, fetches kgo.Fetches) error {
 		pause(ctx, errorPause)
 	}
 	return nil
+}
+
+// explain names what a user can do about an error of the group.
+func (s *Source) explain(err error) error {
+	switch {
+	case errors.Is(err, kerr.InvalidSessionTimeout):
+		return fmt.Errorf("kafka: group %s: the brokers refuse session_timeout %s: set one between their "+
+			"group.min.session.timeout.ms and group.max.session.timeout.ms: %w", s.cfg.Group, s.cfg.session(), err)
+	case errors.Is(err, kerr.FencedInstanceID):
+		return fmt.Errorf("kafka: group %s: another process uses instance_id %s: give each process its own: %w",
+			s.cfg.Group, s.cfg.InstanceID, err)
+	}
+	return fmt.Errorf("kafka: group %s: %w", s.cfg.Group, err)
 }
 
 // describe names the position that a partition was to be read from.
