@@ -143,7 +143,7 @@ func TestFillStopsAtTheBounds(t *testing.T) {
 		s.Window = bindings.NewWindow(tc.window, 0)
 		r := &run{source: &Source{settings: s, adapters: adapters}}
 		b := r.batch()
-		if n := r.fill(b, tc.records); n != tc.n || len(b.Events) != tc.events || b.bytes != tc.inSize {
+		if n := r.fill(b, &delivery{records: tc.records}); n != tc.n || len(b.Events) != tc.events || b.bytes != tc.inSize {
 			t.Errorf("window %d: %d records, %d events, %d bytes, want %d, %d, %d", tc.window, n, len(b.Events), b.bytes, tc.n, tc.events, tc.inSize)
 		}
 	}
@@ -159,7 +159,7 @@ func TestFencedBatchIsRecycled(t *testing.T) {
 	r := &run{source: &Source{settings: s, adapters: adapters}, emit: func(*bindings.Batch) { t.Error("emitted") }}
 	tr := newTracker("in", 0)
 	rs := []*kgo.Record{raw(bindingtest.S3Notification("R", 3))}
-	first, _ := tr.add(rs)
+	first, _ := tr.add(rs, nil)
 	tr.fence()
 	if err := r.deliver(t.Context(), &delivery{tracker: tr, first: first, records: rs}); err != nil {
 		t.Fatal(err)

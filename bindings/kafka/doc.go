@@ -50,7 +50,11 @@
 // # Delivery
 //
 // The source keeps a list of delivered records for every assignment of a partition and commits only the position in
-// front of the oldest one that is not done; see [tracker]. What an earlier assignment still has in flight when a
-// partition moves on can no longer be committed. A position that is no longer in the log, or a topic that was deleted and
-// made again, stops the source with an error rather than skip what was lost.
+// front of the oldest one that is not done; see [tracker]. What is done beyond it, for each sink, is stored in the metadata
+// of the commit; see [doneLedger]. The next assignment, in whatever process, skips that.
+//
+// What an earlier assignment still has in flight when a partition moves on can no longer be committed. If the partition
+// comes back to the process, as it does after a lost connection, its list is resumed, and reading goes on behind what was
+// emitted. A position that is no longer in the log, or a topic that was deleted and made again, stops the source with an
+// error rather than skip what was lost.
 package kafka

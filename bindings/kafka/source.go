@@ -2,12 +2,10 @@ package kafka
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
@@ -26,13 +24,6 @@ const (
 	freeBatches = 256
 	// errorPause keeps a fetch error that is reported at once from becoming a busy loop.
 	errorPause = 250 * time.Millisecond
-	// defaultSession is how long the group waits for a member that has died. Longer ones delay everybody after a crash;
-	// shorter ones take a paused machine for a dead one.
-	defaultSession = 10 * time.Second
-	// longestHeartbeat is how often a member says that it is there, a third of a session if that is shorter.
-	longestHeartbeat = 3 * time.Second
-	// rebalanceWithin is how long the group waits for members to give partitions up.
-	rebalanceWithin = time.Minute
 )
 
 // Source reads topics as a member of a consumer group.
@@ -45,6 +36,7 @@ type Source struct {
 	drain    time.Duration // drainWithin, shorter in tests
 	bound    time.Duration // commitWithin, shorter in tests
 	failed   func(error)   // nil, or what is told of a position that is gone
+	sinks    atomic.Pointer[sinkSet]
 }
 
 // NewSource returns a source. It does not touch the network; the group is joined by Run. Errors are FieldErrors.
@@ -63,15 +55,20 @@ func NewSource(cfg SourceConfig, s bindings.SourceSettings) (*Source, error) {
 	if s.Log == nil {
 		s.Log = zap.NewNop()
 	}
-	return &Source{
+	src := &Source{
 		cfg: cfg, settings: s, adapters: adapters, opts: opts, drain: drainWithin, bound: commitWithin,
 		decoder: decoder{
 			source:   s.Name,
 			options:  envelope.Options{Lenient: s.Lenient, MaxAttributes: s.MaxAttributes},
 			maxEvent: s.MaxEvent,
 		},
-	}, nil
+	}
+	src.sinks.Store(new(sinkSet))
+	return src, nil
 }
+
+// OnPlan takes note of the sinks and of the routes' fingerprint. See bindings.PlanFollower.
+func (s *Source) OnPlan(p bindings.Plan) { s.sinks.Store(s.sinks.Load().follow(p)) }
 
 // OnFailure sets what is told of a position that is gone, before Run returns.
 func (s *Source) OnFailure(report func(error)) { s.failed = report }
@@ -96,19 +93,11 @@ type run struct {
 
 // delivery is what one poll brought of one partition.
 type delivery struct {
-	tracker *tracker
-	first   uint64 // delivery number of records[0]
-	records []*kgo.Record
-}
-
-// batch is the settler of its own events.
-type batch struct {
-	bindings.Batch
-	run     *run
-	tracker *tracker
-	first   uint64        // delivery number of the first record
-	spans   adapter.Spans // which events came from which record
-	bytes   int           // taken from the window
+	tracker    *tracker
+	generation uint32
+	first      uint64 // delivery number of records[0]
+	records    []*kgo.Record
+	prior      *prior // nil, or what is known of records
 }
 
 // Run joins the group and reads until ctx is done; then it waits for its batches, commits and leaves. It returns an
@@ -133,92 +122,9 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	r.home.Wait()
 	close(stop)
 	background.Wait()
-	r.committer.commit(context.WithoutCancel(ctx))
+	r.committer.commit(context.WithoutCancel(ctx), true)
 	r.leave()
 	return err
-}
-
-// leave leaves the group and closes the client. A join that is under way waits for other members, for as long as their
-// sessions last; the stop does not.
-func (r *run) leave() {
-	ctx, cancel := context.WithTimeout(context.Background(), leaveWithin)
-	defer cancel()
-	r.client.AllowRebalance()
-	if err := r.client.LeaveGroupContext(ctx); err != nil {
-		r.source.settings.Log.Info("the group was not left in time; it waits for this member's session to end", zap.Error(err))
-	}
-	// Close waits for the group without a bound: for a join that is under way, as long as the sessions of members that
-	// are gone last. Ending the client's context ends that.
-	r.cancel()
-	r.client.Close()
-}
-
-// start makes the client, which joins the group by itself from here on.
-func (r *run) start() error {
-	s := r.source
-	r.committer = newCommitter(s.settings.Log, s.drain)
-	r.committer.bound = s.bound
-	ctx, cancel := context.WithCancel(context.Background())
-	// The callbacks wait until the client is set: they may come before NewClient has returned.
-	ready := make(chan struct{})
-	defer close(ready)
-	opts := append(s.groupOptions(),
-		kgo.WithContext(ctx),
-		kgo.WithLogger(&trouble{log: s.settings.Log}),
-		kgo.OnPartitionsAssigned(func(_ context.Context, cl *kgo.Client, p map[string][]int32) {
-			r.committer.assigned(p)
-			cl.ResumeFetchPartitions(p)
-		}),
-		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) {
-			<-ready
-			r.committer.revoked(ctx, p)
-		}),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) {
-			r.committer.lost(p)
-		}),
-	)
-	cl, err := kgo.NewClient(opts...)
-	if err != nil {
-		cancel()
-		return fmt.Errorf("kafka: %w", err)
-	}
-	r.client, r.cancel, r.committer.send = cl, cancel, clientCommit(cl)
-	return nil
-}
-
-// groupOptions returns the client options of a member that commits by itself.
-func (s *Source) groupOptions() []kgo.Opt {
-	start, isolation := kgo.NewOffset().AtStart(), kgo.ReadCommitted()
-	if s.cfg.Start == "latest" {
-		start = kgo.NewOffset().AtEnd()
-	}
-	if s.cfg.IsolationLevel == "read_uncommitted" {
-		isolation = kgo.ReadUncommitted()
-	}
-	opts := append([]kgo.Opt{
-		kgo.ConsumerGroup(s.cfg.Group),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.SessionTimeout(s.cfg.session()), kgo.HeartbeatInterval(min(s.cfg.session()/3, longestHeartbeat)),
-		kgo.RebalanceTimeout(rebalanceWithin),
-		kgo.DisableAutoCommit(),
-		// Held for microseconds only, from a poll to the note in the trackers: without it a partition could be taken
-		// away and given back in between, and old records would be noted under the new assignment.
-		kgo.BlockRebalanceOnPoll(),
-		kgo.FetchIsolationLevel(isolation),
-		kgo.ConsumeStartOffset(start),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		// What the client holds beside the window: two fetches of 8 MiB, and no single batch that unpacks to more
-		// than 64 MiB.
-		kgo.FetchMaxBytes(8 << 20), kgo.FetchMaxPartitionBytes(1 << 20), kgo.MaxConcurrentFetches(2),
-		kgo.MaxDecompressBatchBytes(64 << 20),
-	}, s.opts...)
-	if s.cfg.InstanceID != "" {
-		opts = append(opts, kgo.InstanceID(s.cfg.InstanceID))
-	}
-	if s.cfg.TopicsRegex != "" {
-		return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:"+s.cfg.TopicsRegex+")$"))
-	}
-	return append(opts, kgo.ConsumeTopics(s.cfg.Topics...))
 }
 
 // read polls and emits until ctx is done or a position is lost.
@@ -253,8 +159,10 @@ func (r *run) note(fetches kgo.Fetches) {
 		if t == nil {
 			return
 		}
-		if first, ok := t.add(p.Records); ok {
-			r.polled = append(r.polled, delivery{t, first, p.Records})
+		generation, known := t.assignment()
+		sinks := r.source.sinks.Load()
+		if first, ok := t.add(p.Records, sinks); ok {
+			r.polled = delivery{t, generation, first, p.Records, known}.split(r.polled, sinks)
 		}
 	})
 	for i := range r.polled {
@@ -262,8 +170,29 @@ func (r *run) note(fetches kgo.Fetches) {
 	}
 }
 
-// restrain stops fetching a partition whose position is held by an event that failed for good, before the list of
-// what is done behind it grows without bound. The committer's tick lets go again.
+// split appends the delivery to ds without the records that all sinks have.
+func (d delivery) split(ds []delivery, sinks *sinkSet) []delivery {
+	if d.prior == nil {
+		return append(ds, d)
+	}
+	from := 0
+	for i := range len(d.records) + 1 {
+		if i < len(d.records) && !d.prior.judge(sinks, d.records[i].Offset, d.records[i].LeaderEpoch).all {
+			continue
+		}
+		if i > from {
+			part := d
+			part.first, part.records = d.first+uint64(from), d.records[from:i]
+			ds = append(ds, part)
+		}
+		from = i + 1
+	}
+	return ds
+}
+
+// restrain stops fetching a partition whose position is held by an event that stays pending, before the list of
+// what is done behind it grows without bound: what is done gives its room in the window back. The committer's tick lets
+// go again.
 func (r *run) restrain(t *tracker) {
 	n, offset := t.held()
 	if n < holdAtMost || !t.setPaused(true) {
@@ -291,7 +220,7 @@ func (r *run) keepCommitting(stop <-chan struct{}) {
 	for {
 		select {
 		case <-tick.C:
-			r.committer.commit(context.Background())
+			r.committer.commit(context.Background(), false)
 			r.release()
 		case <-stop:
 			return
@@ -303,13 +232,13 @@ func (r *run) keepCommitting(stop <-chan struct{}) {
 func (r *run) deliver(ctx context.Context, d *delivery) error {
 	for len(d.records) > 0 {
 		b := r.batch()
-		n := r.fill(b, d.records)
+		n := r.fill(b, d)
 		if err := r.source.settings.Window.Acquire(ctx, len(b.Events), b.bytes); err != nil {
 			r.recycle(b)
 			return err
 		}
 		b.Hold(r.source.settings.Window, b.bytes)
-		if !d.tracker.emit() {
+		if !d.tracker.emit(d.generation, d.first+uint64(n)) {
 			b.Free()
 			r.recycle(b)
 			return nil // the partition is somebody else's now
@@ -324,16 +253,19 @@ func (r *run) deliver(ctx context.Context, d *delivery) error {
 
 // fill decodes what makes the next batch and returns how many records that is. A record that is several events may
 // fill it early.
-func (r *run) fill(b *batch, records []*kgo.Record) int {
-	n, size := r.source.cut(records)
+func (r *run) fill(b *batch, d *delivery) int {
+	n, size := r.source.cut(d.records)
 	most, _ := r.source.bounds()
-	for i, rec := range records[:n] {
+	for i, rec := range d.records[:n] {
 		r.decode(&b.Batch, rec)
+		if d.prior != nil {
+			r.skip(&b.Batch, b.spans.First(i), d.prior.judge(r.source.sinks.Load(), rec.Offset, rec.LeaderEpoch))
+		}
 		b.spans = b.spans.Add(i, len(b.Events))
 		if len(b.Events) < most || i+1 == n {
 			continue
 		}
-		for _, rest := range records[i+1 : n] {
+		for _, rest := range d.records[i+1 : n] {
 			size -= recordSize(rest)
 		}
 		n = i + 1
@@ -341,6 +273,13 @@ func (r *run) fill(b *batch, records []*kgo.Record) int {
 	}
 	b.bytes = size
 	return n
+}
+
+// skip tells the pipeline which sinks have the events from first on.
+func (r *run) skip(b *bindings.Batch, first int, v skips) {
+	for e := first; e < len(b.Events); e++ {
+		b.SkipSinks(e, v.sinks)
+	}
 }
 
 // cut returns how many records make the next batch, and their bytes: no more than the window's bounds, which a larger
@@ -388,115 +327,5 @@ func (r *run) decode(b *bindings.Batch, rec *kgo.Record) {
 		if e.Malformed != nil {
 			keepHeaders(e, rec, true) // nothing of it is lost
 		}
-	}
-}
-
-// batch returns an empty batch.
-func (r *run) batch() *batch {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n := len(r.free); n > 0 {
-		b := r.free[n-1]
-		r.free = r.free[:n-1]
-		return b
-	}
-	b := &batch{run: r}
-	b.Events = make([]envelope.Event, 0, 64)
-	b.Init(b)
-	return b
-}
-
-// Settle takes the batch home. The events' memory is the collector's; their structs are used again.
-func (b *batch) Settle(*bindings.Batch) {
-	r := b.run
-	b.tracker.settle(b.first, &b.Batch, b.spans)
-	b.Free()
-	r.recycle(b)
-	r.home.Done()
-}
-
-// recycle empties a batch and keeps it for reuse.
-func (r *run) recycle(b *batch) {
-	b.tracker, b.spans = nil, b.spans[:0]
-	b.Reset()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.free) < freeBatches {
-		r.free = append(r.free, b)
-	}
-}
-
-// check judges what a poll reported beside records. Only a position or a topic that is gone ends the run: everything else
-// the client tries again, or an operator mends.
-func (r *run) check(ctx context.Context, fetches kgo.Fetches) error {
-	var fatal, passing error
-	fetches.EachError(func(topic string, partition int32, err error) {
-		var lost *kgo.ErrDataLoss
-		var session *kgo.ErrGroupSession
-		switch {
-		case errors.Is(err, kerr.OffsetOutOfRange):
-			fatal = errors.Join(fatal, fmt.Errorf(
-				"kafka: topic %s partition %d: %s is no longer in the log, so events were lost; set the group's offset to go on: %w",
-				topic, partition, r.describe(topic, partition), err))
-		case errors.Is(err, kerr.UnknownTopicID):
-			// The client never reads the new one. It refuses to store positions of the old one, which would skip what is
-			// in the new one.
-			fatal = errors.Join(fatal, fmt.Errorf("kafka: topic %s was deleted and made again, so what was not read of the old one "+
-				"is lost; a restart reads the new one, from where start says: %w", topic, err))
-		case errors.As(err, &lost):
-			fatal = errors.Join(fatal, fmt.Errorf(
-				"kafka: topic %s partition %d: the log was cut back from offset %d to %d, so events may be lost: %w",
-				topic, partition, lost.ConsumedTo, lost.ResetTo, err))
-		case errors.As(err, &session):
-			passing = r.source.explain(session.Err)
-		default:
-			passing = fmt.Errorf("kafka: topic %s partition %d: %w", topic, partition, err)
-		}
-	})
-	if fatal != nil {
-		return fatal
-	}
-	if r.complaint.fresh(passing, time.Now()) {
-		r.source.settings.Log.Warn("records could not be fetched; the client tries again", zap.Error(passing))
-	}
-	if passing != nil && len(r.polled) == 0 {
-		pause(ctx, errorPause)
-	}
-	return nil
-}
-
-// explain names what a user can do about an error of the group.
-func (s *Source) explain(err error) error {
-	switch {
-	case errors.Is(err, kerr.InvalidSessionTimeout):
-		return fmt.Errorf("kafka: group %s: the brokers refuse session_timeout %s: set one between their "+
-			"group.min.session.timeout.ms and group.max.session.timeout.ms: %w", s.cfg.Group, s.cfg.session(), err)
-	case errors.Is(err, kerr.FencedInstanceID):
-		return fmt.Errorf("kafka: group %s: another process uses instance_id %s: give each process its own: %w",
-			s.cfg.Group, s.cfg.InstanceID, err)
-	}
-	return fmt.Errorf("kafka: group %s: %w", s.cfg.Group, err)
-}
-
-// describe names the position that a partition was to be read from.
-func (r *run) describe(topic string, partition int32) string {
-	if t := r.committer.tracker(topic, partition); t != nil {
-		if offset, ok := t.next(); ok {
-			return fmt.Sprintf("offset %d", offset)
-		}
-	}
-	if p, ok := r.client.CommittedOffsets()[topic][partition]; ok {
-		return fmt.Sprintf("offset %d", p.Offset)
-	}
-	return "the position"
-}
-
-// pause waits, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
 	}
 }

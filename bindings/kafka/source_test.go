@@ -500,11 +500,11 @@ func TestSourceReady(t *testing.T) {
 func TestHeldPartitionIsPaused(t *testing.T) {
 	c := cluster(t, kfake.SeedTopics(1, "in"))
 	src := newSource(t, c, settings("a"))
-	r := &run{source: src, committer: newCommitter(src.settings.Log, 0), client: client(t, c)}
+	r := &run{source: src, committer: newCommitter(src.settings.Log, 0, noSinks), client: client(t, c)}
 	r.committer.assigned(map[string][]int32{"in": {0}})
 	tr := r.committer.tracker("in", 0)
-	first, _ := tr.add(records(0, holdAtMost))
-	tr.emit()
+	first, _ := tr.add(records(0, holdAtMost), nil)
+	tr.emit(0, 0)
 	r.restrain(tr)
 	if paused := r.client.PauseFetchPartitions(nil); len(paused["in"]) != 1 {
 		t.Errorf("paused %v", paused)
@@ -536,7 +536,7 @@ func TestDeliverAllocations(t *testing.T) {
 	d := delivery{tracker: tr}
 	if n := testing.AllocsPerRun(100, func() {
 		d.records = rs
-		d.first, _ = tr.add(rs)
+		d.first, _ = tr.add(rs, nil)
 		if err := r.deliver(context.Background(), &d); err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 	"pgregory.net/rapid"
@@ -67,7 +68,7 @@ func TestTrackerModel(t *testing.T) {
 				}
 				want = kgo.EpochOffset{Epoch: m.epoch, Offset: m.offset + 1}
 			}
-			if got, _ := tr.position(); got != want {
+			if got := tr.reached; got != want {
 				t.Fatalf("position %v, want %v of %v", got, want, model)
 			}
 			for i, m := range model {
@@ -89,11 +90,11 @@ func TestTrackerModel(t *testing.T) {
 					}
 					rs = append(rs, &kgo.Record{Offset: offset, LeaderEpoch: epoch})
 				}
-				first, ok := tr.add(rs)
+				first, ok := tr.add(rs, nil)
 				if ok == fence {
 					t.Fatalf("accepted %v, fenced %v", ok, fence)
 				}
-				if !ok || !tr.emit() {
+				if !ok || !tr.emit(0, 0) {
 					return
 				}
 				if first != uint64(len(model)) {
@@ -146,12 +147,16 @@ func TestTrackerModel(t *testing.T) {
 				}
 			},
 		})
-		reached, _ := tr.end()
+		tr.park()
+		reached := tr.reached
 		for _, o := range out {
 			tr.settle(o.first, home(o.n), nil)
 		}
-		if now, fresh := tr.position(); now != reached || fresh {
-			t.Fatalf("a void tracker moved from %v to %v", reached, now)
+		if c, ok := tr.commitment(&ledgerWriter{sinks: noSinks()}, time.Now(), true); ok {
+			t.Fatalf("a parked tracker commits %v", c)
+		}
+		if len(out) == 0 && tr.reached != reached {
+			t.Fatalf("a parked tracker moved from %v to %v", reached, tr.reached)
 		}
 	})
 }
@@ -160,15 +165,15 @@ func TestTrackerModel(t *testing.T) {
 func TestFailedEventHoldsItsPosition(t *testing.T) {
 	tr := newTracker("t", 0)
 	for i := range 10 {
-		first, _ := tr.add(records(int64(10*i), 10))
-		tr.emit()
+		first, _ := tr.add(records(int64(10*i), 10), nil)
+		tr.emit(0, 0)
 		if i == 3 {
 			tr.settle(first, home(10, 4), nil)
 			continue
 		}
 		tr.settle(first, home(10), nil)
 	}
-	if p, _ := tr.position(); p.Offset != 34 {
+	if p := tr.reached; p.Offset != 34 {
 		t.Errorf("position %d, want 34: event 34 failed", p.Offset)
 	}
 	if n, at := tr.held(); n != 66 || at != 34 {
@@ -182,25 +187,34 @@ type broker struct {
 	stored map[int32]int64
 	sends  int
 	err    error
+	texts  []string
+	limit  int // of metadata
 }
 
-func (b *broker) send(_ context.Context, all offsets) (offsets, error) {
+func (b *broker) send(_ context.Context, all stores) (refusals, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sends++
 	if b.err != nil {
-		return all, b.err
+		return nil, b.err
 	}
-	for _, ps := range all {
+	for topic, ps := range all.positions {
 		for p, o := range ps {
 			if b.stored == nil {
 				b.stored = map[int32]int64{}
 			}
 			b.stored[p] = o.Offset
+			if len(all.texts[topicPartition{topic, p}]) > b.limit {
+				return refusals{{topic, p}: kerr.OffsetMetadataTooLarge}, nil
+			}
+			b.texts = append(b.texts, all.texts[topicPartition{topic, p}])
 		}
 	}
 	return nil, nil
 }
+
+// noSinks is what a committer knows without a plan.
+func noSinks() *sinkSet { return new(sinkSet) }
 
 // TestLateSettleAfterRevokeDoesNotCommit is the measured fence bug: member A holds records of a partition that goes
 // to B; when A's batch comes home later, A must not store a position for it (rule 4, I5, T-11).
@@ -211,14 +225,14 @@ func TestLateSettleAfterRevokeDoesNotCommit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b broker
-			c := newCommitter(zap.NewNop(), time.Millisecond)
+			c := newCommitter(zap.NewNop(), time.Millisecond, noSinks)
 			c.send = b.send
 			c.assigned(map[string][]int32{"t": {0, 1}})
 			a := c.tracker("t", 1)
-			early, _ := a.add(records(0, 5))
-			a.emit()
-			late, _ := a.add(records(5, 5))
-			a.emit()
+			early, _ := a.add(records(0, 5), nil)
+			a.emit(0, 0)
+			late, _ := a.add(records(5, 5), nil)
+			a.emit(0, 0)
 			a.settle(early, home(5), nil)
 
 			leave(c, map[string][]int32{"t": {1}})
@@ -227,7 +241,7 @@ func TestLateSettleAfterRevokeDoesNotCommit(t *testing.T) {
 				want, wantSends = 0, 0
 			}
 			a.settle(late, home(5), nil)
-			c.commit(context.Background())
+			c.commit(context.Background(), false)
 			if b.stored[1] != want || b.sends != wantSends {
 				t.Errorf("stored %d in %d sends, want %d in %d", b.stored[1], b.sends, want, wantSends)
 			}
@@ -237,7 +251,7 @@ func TestLateSettleAfterRevokeDoesNotCommit(t *testing.T) {
 			if n, _ := c.tracker("t", 1).held(); n != 0 || len(c.trackers()) != 2 {
 				t.Errorf("%d records held by the new assignment, %d trackers", n, len(c.trackers()))
 			}
-			if _, ok := a.add(records(10, 1)); ok || a.emit() {
+			if _, ok := a.add(records(10, 1), nil); ok || a.emit(0, 0) {
 				t.Error("the old assignment still takes records")
 			}
 		})
@@ -248,14 +262,14 @@ func TestLateSettleAfterRevokeDoesNotCommit(t *testing.T) {
 func TestRevokeWaitsForBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b broker
-		c := newCommitter(zap.NewNop(), drainWithin)
+		c := newCommitter(zap.NewNop(), drainWithin, noSinks)
 		c.send = b.send
 		c.assigned(map[string][]int32{"t": {0, 1}})
 		in, out := c.tracker("t", 0), c.tracker("t", 1)
-		first, _ := in.add(records(0, 5))
-		in.emit()
-		out.add(records(0, 5))
-		out.emit() // never comes home
+		first, _ := in.add(records(0, 5), nil)
+		in.emit(0, 0)
+		out.add(records(0, 5), nil)
+		out.emit(0, 0) // never comes home
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			time.Sleep(time.Second)
@@ -278,21 +292,21 @@ func TestRevokeWaitsForBatches(t *testing.T) {
 // TestCommitIsRepeatedUntilStored: a failed commit is sent again, a stored one is not.
 func TestCommitIsRepeatedUntilStored(t *testing.T) {
 	b := broker{err: errors.New("no coordinator")}
-	c := newCommitter(zap.NewNop(), drainWithin)
+	c := newCommitter(zap.NewNop(), drainWithin, noSinks)
 	c.send = b.send
 	c.assigned(map[string][]int32{"t": {0}})
 	tr := c.tracker("t", 0)
-	first, _ := tr.add(records(0, 5))
-	tr.emit()
-	c.commit(t.Context())
+	first, _ := tr.add(records(0, 5), nil)
+	tr.emit(0, 0)
+	c.commit(t.Context(), false)
 	if b.sends != 1 || b.stored[0] != 0 {
 		t.Errorf("stored %d in %d sends before anything was settled; want one try for the beginning", b.stored[0], b.sends)
 	}
 	tr.settle(first, home(5), nil)
-	c.commit(t.Context())
+	c.commit(t.Context(), false)
 	b.err = nil
-	c.commit(t.Context())
-	c.commit(t.Context())
+	c.commit(t.Context(), false)
+	c.commit(t.Context(), false)
 	if b.stored[0] != 5 || b.sends != 3 {
 		t.Errorf("stored %d in %d sends, want 5 in 3", b.stored[0], b.sends)
 	}
@@ -301,14 +315,14 @@ func TestCommitIsRepeatedUntilStored(t *testing.T) {
 // TestTrackersFollowAssignments: 200 rebalances leave exactly the owned partitions (T-12).
 func TestTrackersFollowAssignments(t *testing.T) {
 	var b broker
-	c := newCommitter(zap.NewNop(), drainWithin)
+	c := newCommitter(zap.NewNop(), drainWithin, noSinks)
 	c.send = b.send
 	for i := range 200 {
 		p := map[string][]int32{"t": {0, 1, 2}}
 		c.assigned(p)
 		tr := c.tracker("t", 1)
-		first, _ := tr.add(records(int64(i), 1))
-		tr.emit()
+		first, _ := tr.add(records(int64(i), 1), nil)
+		tr.emit(0, 0)
 		tr.settle(first, home(1), nil)
 		if i%2 == 0 {
 			c.revoked(context.Background(), p)
@@ -328,8 +342,8 @@ func TestTrackerAllocations(t *testing.T) {
 	tr := newTracker("t", 0)
 	rs, b := records(0, 50), home(50)
 	if n := testing.AllocsPerRun(100, func() {
-		first, _ := tr.add(rs)
-		tr.emit()
+		first, _ := tr.add(rs, nil)
+		tr.emit(0, 0)
 		tr.settle(first, b, nil)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -1,0 +1,645 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/eventrouter/router/bindings"
+	"github.com/eventrouter/router/bindings/bindingtest"
+	"github.com/eventrouter/router/internal/testbroker"
+)
+
+// sinkDesk is a pipeline for tests that sends every event to several sinks, and tells its source of each.
+type sinkDesk struct {
+	sinks []string
+	// takes says whether a sink confirms an event; if not, the event waits until the desk is closed.
+	takes func(sink, id string) bool
+
+	mu   sync.Mutex // guards what follows
+	got  map[string]int
+	wait []wait
+}
+
+type wait struct {
+	batch *bindings.Batch
+	event int32
+}
+
+// plan is that of a desk; routes stands for the routes' fingerprint.
+func plan(routes uint64, sinks ...string) bindings.Plan {
+	p := bindings.Plan{Fingerprint: routes}
+	for _, s := range sinks {
+		p.Sinks = append(p.Sinks, bindings.NewSinkID(s))
+	}
+	return p
+}
+
+func (d *sinkDesk) emit(b *bindings.Batch) {
+	var legs []bindings.Leg
+	for i := range b.Events {
+		for _, s := range d.sinks {
+			if id := bindings.NewSinkID(s); !b.Skips(i, id) {
+				legs = append(legs, bindings.Leg{Event: int32(i), Sink: id})
+			}
+		}
+	}
+	var ended []bindings.Leg
+	var waits []wait
+	d.mu.Lock()
+	if d.got == nil {
+		d.got = map[string]int{}
+	}
+	for _, l := range legs {
+		for _, s := range d.sinks {
+			id := b.Events[l.Event].ID
+			switch {
+			case bindings.NewSinkID(s) != l.Sink:
+			case d.takes(s, id):
+				d.got[s+" "+id]++
+				ended = append(ended, l)
+			default:
+				waits = append(waits, wait{b, l.Event})
+			}
+		}
+	}
+	d.wait = append(d.wait, waits...)
+	d.mu.Unlock()
+	b.Stage(legs)
+	b.Expect(len(legs))
+	if len(ended) > 0 {
+		b.Ended(ended)
+		b.Done(len(ended))
+	}
+}
+
+// close ends what waits as the end of the drain time does.
+func (d *sinkDesk) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, w := range d.wait {
+		w.batch.Fail(int(w.event), errSink)
+		w.batch.Done(1)
+	}
+	d.wait = nil
+}
+
+// took returns how many different events a sink has, and how many it has in all.
+func (d *sinkDesk) took(sink string) (different, all int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for k, n := range d.got {
+		if strings.HasPrefix(k, sink+" ") {
+			different++
+			all += n
+		}
+	}
+	return different, all
+}
+
+// life is one run of a source with a desk.
+type life struct {
+	*sinkDesk
+	result chan error
+	cancel context.CancelFunc
+}
+
+// begin runs a source with a desk.
+func begin(t *testing.T, src *Source, d *sinkDesk) *life {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &life{d, make(chan error, 1), cancel}
+	go func() { l.result <- src.Run(ctx, d.emit) }()
+	t.Cleanup(func() { cancel(); d.close() })
+	return l
+}
+
+// stop ends the source gracefully, and what waits with it.
+func (l *life) stop(t *testing.T) {
+	t.Helper()
+	l.cancel()
+	time.Sleep(20 * time.Millisecond) // nothing is emitted any more
+	l.close()
+	select {
+	case err := <-l.result:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("Run did not return")
+	}
+}
+
+// crash ends the source without that it can store anything.
+func (l *life) crash(t *testing.T, p *testbroker.Proxy) {
+	t.Helper()
+	p.Cut()
+	l.stop(t)
+	p.Pass()
+}
+
+// TestStopRepeatsNothingConfirmed: one of two sinks is down and the other has 2,000 of 3,000 events. A stop and a start gave
+// it 1,998 of them again.
+func TestStopRepeatsNothingConfirmed(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, "in"))
+	seed(t, c, 1, 3000)
+	open := func() *Source {
+		src := newSource(t, c, settings("a"))
+		src.OnPlan(plan(1, "up", "down"))
+		return src
+	}
+	down := true
+	var n int
+	d := &sinkDesk{sinks: []string{"up", "down"}}
+	d.takes = func(sink, _ string) bool {
+		if sink == "down" {
+			return !down
+		}
+		n++
+		return n <= 2000 || !down
+	}
+	first := begin(t, open(), d)
+	eventually(t, "2,000 events", func() bool { got, _ := d.took("up"); return got == 2000 })
+	eventually(t, "all are read", func() bool { d.mu.Lock(); defer d.mu.Unlock(); return len(d.wait) == 4000 })
+	first.stop(t)
+	if got := position(t, c, 0); got != 0 {
+		t.Errorf("position %d, and the first event is not done", got)
+	}
+	down = false
+	second := begin(t, open(), d)
+	eventually(t, "the rest", func() bool { got, _ := d.took("down"); return got == 3000 })
+	second.stop(t)
+	for _, sink := range d.sinks {
+		if got, all := d.took(sink); got != 3000 || all != 3000 {
+			t.Errorf("sink %s has %d events, and %d repetitions", sink, got, all-got)
+		}
+	}
+	if got := position(t, c, 0); got != 3000 {
+		t.Errorf("position %d, want 3000", got)
+	}
+}
+
+// TestTwoCrashesRepeatLittle: what is done must survive a second crash too, before all of it was read again.
+func TestTwoCrashesRepeatLittle(t *testing.T) {
+	const n = 20_000
+	c := cluster(t, kfake.SeedTopics(1, "in"))
+	seed(t, c, 1, n)
+	p := testbroker.NewProxy(t, c.ListenAddrs()[0])
+	down := true
+	d := &sinkDesk{sinks: []string{"a", "b", "down"}}
+	d.takes = func(sink, _ string) bool { return sink != "down" || !down }
+	open := func(window int) *Source {
+		s := settings("a")
+		s.Window = bindings.NewWindow(window, 0)
+		src := newSource(t, c, s)
+		src.cfg.InstanceID, src.bound = "one", 100*time.Millisecond // whose place the next one takes at once
+		src.opts = append(src.opts, through(p))
+		src.OnPlan(plan(1, "a", "b", "down"))
+		return src
+	}
+	read := func(l *life, want int) {
+		t.Helper()
+		eventually(t, fmt.Sprint(want, " events"), func() bool { got, _ := l.took("a"); return got >= want })
+		time.Sleep(commitEvery + ledgersEvery + 200*time.Millisecond) // it stands still, and is stored
+		l.crash(t, p)
+	}
+	read(begin(t, open(10_240), d), 10_000)
+	read(begin(t, open(1024), d), 10_000) // the second one does not get as far as the first
+	read(begin(t, open(16_384), d), 16_000)
+	down = false
+	last := begin(t, open(16_384), d)
+	eventually(t, "all", func() bool { got, _ := d.took("down"); return got == n })
+	last.stop(t)
+	for _, sink := range d.sinks {
+		if got, all := d.took(sink); got != n || all != n {
+			t.Errorf("sink %s has %d events, and %d repetitions", sink, got, all-got)
+		}
+	}
+}
+
+// TestMovedPartitionRepeatsNothingConfirmed: the next owner of a partition knows what the one before has delivered.
+func TestMovedPartitionRepeatsNothingConfirmed(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(2, "in"))
+	seed(t, c, 2, 500)
+	d := &sinkDesk{sinks: []string{"up", "down"}}
+	d.takes = func(sink, _ string) bool { return sink == "up" }
+	open := func() *Source {
+		src := newSource(t, c, settings("a"))
+		src.OnPlan(plan(1, "up", "down"))
+		return src
+	}
+	a := begin(t, open(), d)
+	eventually(t, "all events", func() bool { got, _ := d.took("up"); return got == 1000 })
+	b := begin(t, open(), d)
+	eventually(t, "the other one has a partition, and its events wait there", func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return len(d.wait) == 1500
+	})
+	a.cancel()
+	b.stop(t)
+	a.stop(t)
+	if got, all := d.took("up"); got != 1000 || all != 1000 {
+		t.Errorf("%d events, and %d repetitions", got, all-got)
+	}
+}
+
+// TestLedgerOfOtherRoutesIsIgnored: what was not for a sink before may be for it now. So is metadata of another position:
+// whoever rewinds a group wants the events again.
+func TestLedgerOfOtherRoutesIsIgnored(t *testing.T) {
+	for name, tc := range map[string]struct {
+		routes uint64
+		rewind bool
+		again  int
+	}{
+		"same routes": {1, false, 100}, "other routes": {2, false, 199}, "a rewind": {1, true, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := cluster(t, kfake.SeedTopics(1, "in"))
+			seed(t, c, 1, 100)
+			d := &sinkDesk{sinks: []string{"up", "down"}}
+			d.takes = func(sink, id string) bool { return sink == "up" || id == "0/0" }
+			src := newSource(t, c, settings("a"))
+			src.OnPlan(plan(1, "up", "down"))
+			l := begin(t, src, d)
+			eventually(t, "all events", func() bool { got, _ := d.took("up"); return got == 100 })
+			eventually(t, "a position", func() bool { return position(t, c, 0) == 1 })
+			l.stop(t)
+			if tc.rewind {
+				rewind(t, c)
+			}
+			src = newSource(t, c, settings("a"))
+			src.OnPlan(plan(tc.routes, "up", "down"))
+			l = begin(t, src, d)
+			eventually(t, "the rest is read again", func() bool { d.mu.Lock(); defer d.mu.Unlock(); return len(d.wait) == 99 })
+			l.stop(t)
+			if _, all := d.took("up"); all != tc.again {
+				t.Errorf("the sink has %d, want %d", all, tc.again)
+			}
+		})
+	}
+}
+
+// rewind moves the group back as tools do that keep what is stored with a position.
+func rewind(t *testing.T, c *kfake.Cluster) {
+	t.Helper()
+	adm := kadm.NewClient(client(t, c))
+	stored, err := adm.FetchOffsets(t.Context(), "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, _ := stored.Lookup("in", 0)
+	if !strings.HasPrefix(o.Metadata, ledgerPrefix) {
+		t.Fatalf("metadata %q, want a ledger", o.Metadata)
+	}
+	o.At = 0
+	var back kadm.Offsets
+	back.Add(o.Offset)
+	if err := adm.CommitAllOffsets(t.Context(), "g", back); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStuckEventRepeatsNothing: one event stays pending while its partition is read on, as far as holdAtMost. That bounds
+// what is read ahead; what is confirmed is not repeated.
+func TestStuckEventRepeatsNothing(t *testing.T) {
+	const n = holdAtMost + 3*pollRecords
+	c := cluster(t, kfake.SeedTopics(1, "in"))
+	seed(t, c, 1, n)
+	d := &sinkDesk{sinks: []string{"sink"}}
+	stuck := true
+	d.takes = func(_, id string) bool { return id != "0/5" || !stuck }
+	open := func() *Source {
+		s := settings("a")
+		s.Window = bindings.NewWindow(1000, 1<<20)
+		src := newSource(t, c, s)
+		src.OnPlan(plan(1, "sink"))
+		return src
+	}
+	src := open()
+	l := begin(t, src, d)
+	eventually(t, "reading has gone on", func() bool { got, _ := d.took("sink"); return got >= holdAtMost-1 })
+	time.Sleep(300 * time.Millisecond)
+	if got, _ := d.took("sink"); got > holdAtMost+pollRecords {
+		t.Errorf("%d events were read while one is pending, want at most %d", got, holdAtMost+pollRecords)
+	}
+	if events, bytes := src.settings.Window.InFlight(); events != 1 || bytes > 512*1024 {
+		t.Errorf("%d events and %d bytes in flight, want the one that is pending and its batch", events, bytes)
+	}
+	l.stop(t)
+	stuck = false
+	l = begin(t, open(), d)
+	eventually(t, "all", func() bool { got, _ := d.took("sink"); return got == n })
+	l.stop(t)
+	if got, all := d.took("sink"); all != got {
+		t.Errorf("%d repetitions", all-got)
+	}
+}
+
+// TestRecordOfSeveralEvents: a sink has a record when it has all its events, and not one of them.
+func TestRecordOfSeveralEvents(t *testing.T) {
+	c := cluster(t, kfake.SeedTopics(1, "in"))
+	produce(t, client(t, c), raw(bindingtest.S3Notification("R", 3)), raw(bindingtest.S3Notification("S", 3)), ceRecord("in", 0, "one"))
+	s := settings("a")
+	s.Adapters = []string{"s3"}
+	d := &sinkDesk{sinks: []string{"up", "some", "down"}}
+	down := true
+	d.takes = func(sink, id string) bool {
+		return !down || sink == "up" || sink == "some" && !strings.Contains(id, ".2.")
+	}
+	open := func() *Source {
+		src := newSource(t, c, s)
+		src.OnPlan(plan(1, d.sinks...))
+		return src
+	}
+	l := begin(t, open(), d)
+	eventually(t, "all events", func() bool { got, _ := d.took("up"); return got == 7 })
+	l.stop(t)
+	before, _ := d.took("some")
+	down = false
+	l = begin(t, open(), d)
+	eventually(t, "all of the rest", func() bool { got, _ := d.took("down"); return got == 7 })
+	l.stop(t)
+	if got, all := d.took("up"); got != 7 || all != 7 {
+		t.Errorf("%d events, %d repetitions", got, all-got)
+	}
+	// It had two of the three events of both records, which come again as a whole, and the third record.
+	if got, all := d.took("some"); before != 5 || got != 7 || all != 7+4 {
+		t.Errorf("%d events before, %d after, %d repetitions, want 5, 7 and 4", before, got, all-got)
+	}
+}
+
+// TestFailedAtDispatchIsNotDone: an event that is held before it has any leg comes again for every sink.
+func TestFailedAtDispatchIsNotDone(t *testing.T) {
+	set := new(sinkSet).follow(plan(1, "x", "y"))
+	r := &run{source: &Source{}}
+	r.source.sinks.Store(set)
+	tr := newTracker("t", 0)
+	tr.add(records(0, 3), set)
+	tr.emit(0, 3)
+	b := r.batch()
+	b.tracker = tr
+	for range 3 {
+		b.Add()
+	}
+	x, y := bindings.NewSinkID("x"), bindings.NewSinkID("y")
+	b.Fail(1, errSink)
+	legs := []bindings.Leg{{Event: 0, Sink: x}, {Event: 1, Sink: y}, {Event: 2, Sink: x}, {Event: 2, Sink: x}, {Event: 2, Sink: y}}
+	b.Stage(legs)
+	b.Batch.Ended(legs[1:3])
+	w := &ledgerWriter{sinks: set, limit: metadataLimit}
+	text, _ := w.write(tr)
+	p := newPrior(decodeLedger(text, 0))
+	for _, tc := range []struct {
+		offset int64
+		x, y   bool
+		why    string
+	}{
+		{0, false, true, "it is not for y"},
+		{1, false, false, "it failed before it had a leg for x"},
+		{2, false, false, "one of two for x is pending, and y"},
+	} {
+		v := p.judge(set, tc.offset, 5)
+		if has(v, x) != tc.x || has(v, y) != tc.y || v.all {
+			t.Errorf("offset %d: x %v, y %v, want %v, %v: %s", tc.offset, has(v, x), has(v, y), tc.x, tc.y, tc.why)
+		}
+	}
+	b.Batch.Ended(legs[3:])
+	if text, _ = w.write(tr); newPrior(decodeLedger(text, 0)).judge(set, 2, 5).all != true {
+		t.Error("event 2 has ended everywhere and is not done")
+	}
+}
+
+func has(v skips, id bindings.SinkID) bool { return slices.Contains(v.sinks, id) }
+
+// TestManySinksShareABit: sinks beyond the 63rd are one: each has an event when all of them have it.
+func TestManySinksShareABit(t *testing.T) {
+	var names []string
+	for i := range 100 {
+		names = append(names, fmt.Sprint("sink", i))
+	}
+	set := new(sinkSet).follow(plan(1, names...))
+	shared := 0
+	for _, n := range names {
+		if set.bit(bindings.NewSinkID(n)) == 1<<sharedBit {
+			shared++
+		}
+	}
+	if shared != 101-63 || len(set.sinks[sharedBit]) != shared {
+		t.Errorf("%d sinks share a bit, want %d", shared, 101-63)
+	}
+	if again := set.follow(plan(2, names[50:]...)); again.bit(bindings.NewSinkID(names[60])) != set.bit(bindings.NewSinkID(names[60])) {
+		t.Error("a sink has another bit in the next plan, and marks have the old one")
+	}
+	text, left := ledgerOf(100, 1000, func(s, i int) bool { return i%100 != s })
+	l := decodeLedger(text, 0)
+	if l == nil || left != 0 || len(l.lists) != 64 {
+		t.Fatalf("%d offsets without a place, want 64 lists", left)
+	}
+	for _, list := range l.lists {
+		for _, id := range list.sinks {
+			for i := range 1000 {
+				if list.has(int64(i)) && i%100 == int(id)-100 {
+					t.Fatalf("sink %d is said to have record %d", id, i)
+				}
+			}
+		}
+	}
+}
+
+// TestSinkThatJoinsLater: what was dispatched to a sink before the source knew it is not done for it.
+func TestSinkThatJoinsLater(t *testing.T) {
+	set := new(sinkSet).follow(plan(1, "x"))
+	y := bindings.NewSinkID("y")
+	tr := newTracker("t", 0)
+	tr.add(records(0, 3), set)
+	for n := range uint64(3) {
+		tr.note(n, set.bit(y))
+	}
+	set = set.follow(plan(1, "x", "y"))
+	text, _ := (&ledgerWriter{sinks: set, limit: metadataLimit}).write(tr)
+	if l := decodeLedger(text, 0); l != nil {
+		t.Errorf("ledger %+v, want none", l)
+	}
+}
+
+// TestOtherRecordsAtTheSameOffsets: after an unclean election of a leader the offsets of a ledger may be other records.
+func TestOtherRecordsAtTheSameOffsets(t *testing.T) {
+	set := new(sinkSet).follow(plan(1, "x"))
+	l := &doneLedger{fingerprint: 1, epoch: 5, lists: []doneList{
+		{[]bindings.SinkID{bindings.PolicySink, bindings.NewSinkID("x")}, []doneRun{{10, 20}}},
+	}}
+	p := newPrior(l)
+	if !p.judge(set, 12, 5).all || p.judge(set, 12, 6).all || p.judge(set, 20, 5).all || p.judge(set, 9, 5).all {
+		t.Error("want offset 12 of epoch 5 alone")
+	}
+	// A ring that has read records of a later epoch does not carry the rest of an older ledger on.
+	for epoch, want := range map[int32]bool{5: true, 6: false} {
+		tr := newTracker("t", 0)
+		tr.inherit(kgo.EpochOffset{Offset: 0}, l)
+		tr.add([]*kgo.Record{{Offset: 0, LeaderEpoch: epoch}}, set)
+		w := &ledgerWriter{sinks: set, limit: metadataLimit}
+		text, _ := w.write(tr)
+		got := decodeLedger(text, 0)
+		if carried := got != nil && got.done(15) != 0; carried != want {
+			t.Errorf("epoch %d: carried on %v, want %v", epoch, carried, want)
+		}
+	}
+}
+
+// TestLongMetadataIsShortened: a broker that takes less metadata stores the position all the same.
+func TestLongMetadataIsShortened(t *testing.T) {
+	set := new(sinkSet).follow(plan(1, "x", "y"))
+	b := broker{limit: 100}
+	c := newCommitter(settings("a").Log, 0, func() *sinkSet { return set })
+	c.send = b.send
+	c.assigned(map[string][]int32{"t": {0}})
+	tr := c.tracker("t", 0)
+	tr.add(records(0, 1000), set)
+	tr.emit(0, 1000)
+	for i := range 1000 {
+		tr.at(uint64(i)).pending = set.bit(bindings.NewSinkID("x"))
+		if i%3 == 0 {
+			tr.at(uint64(i)).pending = everySink
+		}
+	}
+	tr.at(0).pending = 0
+	tr.release()
+	for range 8 {
+		tr.changes++
+		c.commit(t.Context(), true)
+	}
+	if b.stored[0] != 1 || len(b.texts) == 0 || b.texts[0] != "" {
+		t.Errorf("stored %d with %q, want the position without metadata first", b.stored[0], b.texts)
+	}
+	if last := b.texts[len(b.texts)-1]; len(last) > 100 || decodeLedger(last, 1) == nil {
+		t.Errorf("stored %q, want a ledger of at most 100 characters", last)
+	}
+}
+
+// TestResume: a partition that comes back goes on where this process has left it.
+func TestResume(t *testing.T) {
+	at := func(offset int64) kgo.EpochOffset { return kgo.EpochOffset{Epoch: 5, Offset: offset} }
+	for name, tc := range map[string]struct {
+		committed, stored int64
+		next, reached     int64 // next is -1 where it does not go on
+	}{
+		"nobody else had it":            {100, 100, 130, 104},
+		"an answer to a commit is lost": {100, 104, 130, 104},
+		"nothing was committed":         {-1, -1, 130, 104},
+		"another owner read on":         {100, 115, 130, 115},
+		"another owner read all":        {100, 130, 130, 130},
+		"another owner read further":    {100, 131, -1, 0},
+		"somebody has rewound":          {100, 99, -1, 0},
+		"rewound before the first":      {-1, 99, -1, 0},
+		"the position is gone":          {100, -1, -1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCommitter(settings("a").Log, 0, noSinks)
+			p := map[string][]int32{"t": {0}}
+			c.assigned(p)
+			tr := c.tracker("t", 0)
+			if tc.committed >= 0 {
+				tr.inherit(at(tc.committed), nil)
+			}
+			first, _ := tr.add(records(100, 40), nil)
+			tr.emit(0, first+30) // ten are polled and not emitted
+			for i := range 4 {
+				tr.note(first+uint64(i), 0)
+			}
+			tr.note(first+20, 0)
+			tr.release()
+			c.lost(p)
+			c.assigned(p)
+			tp := topicPartition{"t", 0}
+			next := c.fetched(tp, at(tc.stored), "")
+			now := c.tracker("t", 0)
+			if tc.next < 0 {
+				if now == tr || next.Offset != tc.stored {
+					t.Fatalf("goes on at %d, want a new beginning at %d", next.Offset, tc.stored)
+				}
+				tr.settle(first, home(30), nil)
+				if tr.reached.Offset != 104 {
+					t.Error("a void tracker moved")
+				}
+				return
+			}
+			if now != tr || next.Offset != tc.next || tr.reached.Offset != tc.reached {
+				t.Fatalf("goes on at %d with position %d, want %d with %d", next.Offset, tr.reached.Offset, tc.next, tc.reached)
+			}
+			if tr.emit(0, first+40) {
+				t.Error("what was polled before is emitted, and will be read again")
+			}
+			n, ok := tr.add(records(130, 10), nil)
+			if generation, _ := tr.assignment(); !ok || !tr.emit(generation, n+10) {
+				t.Fatal("the new assignment takes no records")
+			}
+			tr.settle(first, home(30), nil) // of the assignment before
+			tr.settle(n, home(10), nil)
+			if tr.reached.Offset != 140 {
+				t.Errorf("position %d when all is done, want 140", tr.reached.Offset)
+			}
+		})
+	}
+}
+
+// TestParkedIsForgotten: what is known of a partition that does not come back is not kept for good.
+func TestParkedIsForgotten(t *testing.T) {
+	c := newCommitter(settings("a").Log, 0, noSinks)
+	p := map[string][]int32{"t": {0, 1}}
+	c.assigned(p)
+	c.tracker("t", 0).add(records(0, 1), nil)
+	c.tracker("t", 0).emit(0, 1)
+	c.lost(p)
+	if len(c.parked) != 1 {
+		t.Errorf("%d parked, want the one that has emitted", len(c.parked))
+	}
+	c.forget(time.Now().Add(parkedFor + time.Second))
+	if len(c.parked) != 0 {
+		t.Error("still parked")
+	}
+}
+
+// TestLegAllocations: a leg that ends costs no allocation.
+func TestLegAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("NOT TESTED: allocations, because the race detector is on")
+	}
+	set := new(sinkSet).follow(plan(1, "x", "y"))
+	r := &run{source: &Source{}}
+	r.source.sinks.Store(set)
+	r.source.settings.Window = bindings.NewWindow(0, 0)
+	tr := newTracker("t", 0)
+	rs := records(0, 50)
+	var legs []bindings.Leg
+	for i := range int32(50) {
+		legs = append(legs, bindings.Leg{Event: i, Sink: bindings.NewSinkID("x")}, bindings.Leg{Event: i, Sink: bindings.NewSinkID("y")})
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		b := r.batch()
+		b.first, _ = tr.add(rs, set)
+		tr.emit(0, b.first+50)
+		b.tracker = tr
+		for range 50 {
+			b.Add()
+		}
+		r.home.Add(1)
+		b.Stage(legs)
+		b.Expect(len(legs))
+		b.Batch.Ended(legs)
+		b.Done(len(legs))
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if n, _ := tr.held(); n != 0 {
+		t.Errorf("%d records are not done", n)
+	}
+}
