@@ -18,6 +18,8 @@ const (
 	longestHeartbeat = 3 * time.Second
 	// rebalanceWithin is how long the group waits for members to give partitions up.
 	rebalanceWithin = time.Minute
+	// lookForNew is how often new topics and partitions are looked for.
+	lookForNew = 5 * time.Second
 )
 
 // leave leaves the group and closes the client. A join that is under way waits for other members, for as long as their
@@ -63,9 +65,9 @@ func (r *run) start() error {
 			fetched = storedTexts(resp)
 			return nil
 		}),
-		kgo.AdjustFetchOffsetsFn(func(_ context.Context, from map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, from map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			<-ready
-			r.resume(from, fetched)
+			r.resume(ctx, from, fetched)
 			return from, nil
 		}),
 	)
@@ -80,10 +82,7 @@ func (r *run) start() error {
 
 // groupOptions returns the client options of a member that commits by itself.
 func (s *Source) groupOptions() []kgo.Opt {
-	start, isolation := kgo.NewOffset().AtStart(), kgo.ReadCommitted()
-	if s.cfg.Start == "latest" {
-		start = kgo.NewOffset().AtEnd()
-	}
+	isolation := kgo.ReadCommitted()
 	if s.cfg.IsolationLevel == "read_uncommitted" {
 		isolation = kgo.ReadUncommitted()
 	}
@@ -92,12 +91,15 @@ func (s *Source) groupOptions() []kgo.Opt {
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(s.cfg.session()), kgo.HeartbeatInterval(min(s.cfg.session()/3, longestHeartbeat)),
 		kgo.RebalanceTimeout(rebalanceWithin),
+		kgo.MetadataMaxAge(lookForNew), kgo.MetadataMinAge(lookForNew / 2),
 		kgo.DisableAutoCommit(),
 		// Held for microseconds only, from a poll to the note in the trackers: without it a partition could be taken
 		// away and given back in between, and old records would be noted under the new assignment.
 		kgo.BlockRebalanceOnPoll(),
 		kgo.FetchIsolationLevel(isolation),
-		kgo.ConsumeStartOffset(start),
+		// With start: latest too: where the group begins is stored before (begin), and what appears later is read from
+		// its start.
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		// What the client holds beside the window: two fetches of 8 MiB, and no single batch that unpacks to more
 		// than 64 MiB.
@@ -108,13 +110,14 @@ func (s *Source) groupOptions() []kgo.Opt {
 		opts = append(opts, kgo.InstanceID(s.cfg.InstanceID))
 	}
 	if s.cfg.TopicsRegex != "" {
-		return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:"+s.cfg.TopicsRegex+")$"))
+		return append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(s.wholeName()))
 	}
 	return append(opts, kgo.ConsumeTopics(s.cfg.Topics...))
 }
 
 // resume sets where newly assigned partitions are read from.
-func (r *run) resume(from map[string]map[int32]kgo.Offset, texts map[topicPartition]string) {
+func (r *run) resume(ctx context.Context, from map[string]map[int32]kgo.Offset, texts map[topicPartition]string) {
+	begun := false
 	for topic, ps := range from {
 		for p, at := range ps {
 			tp := topicPartition{topic, p}
@@ -123,10 +126,17 @@ func (r *run) resume(from map[string]map[int32]kgo.Offset, texts map[topicPartit
 				stored = none
 			}
 			next := r.committer.fetched(tp, stored, texts[tp])
+			if begin, ok := r.begins[topic][p]; ok && next == none {
+				r.committer.tracker(topic, p).startAt(begin)
+				next, begun = begin, true
+			}
 			if next != none && next != stored {
 				ps[p] = kgo.NewOffset().At(next.Offset).WithEpoch(next.Epoch)
 			}
 		}
+	}
+	if begun {
+		r.committer.commit(ctx, false) // before anything is read: a crash must not begin once more
 	}
 }
 

@@ -83,6 +83,7 @@ type run struct {
 	client    *kgo.Client
 	cancel    context.CancelFunc // ends what the client waits for
 	committer *committer
+	begins    offsets        // where partitions begin that the group has no position of; nil for their start
 	home      sync.WaitGroup // batches in the pipeline
 	polled    []delivery     // of the current poll
 	complaint complaint
@@ -105,6 +106,9 @@ type delivery struct {
 // on would hide it.
 func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	r := &run{source: s, emit: emit}
+	if err := r.begin(ctx); err != nil {
+		return nil //nolint:nilerr // ctx is done
+	}
 	if err := r.start(); err != nil {
 		return err
 	}

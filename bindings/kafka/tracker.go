@@ -325,6 +325,13 @@ func (t *tracker) inherit(stored kgo.EpochOffset, l *doneLedger) {
 	t.changes++
 }
 
+// startAt sets where the partition is to be read from, so that it is stored before anything is read.
+func (t *tracker) startAt(p kgo.EpochOffset) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reached = p
+}
+
 // assignment returns what deliveries of the present assignment need to know.
 func (t *tracker) assignment() (generation uint32, p *prior) {
 	t.mu.Lock()
