@@ -9,8 +9,10 @@ import (
 )
 
 const (
-	// ledgersEvery is how often the ledger of a position that does not move is stored at most.
+	// ledgersEvery is how often the ledger of a position that does not move is stored at most, if it is longer than
+	// shortLedger: brokers keep all of them for a while.
 	ledgersEvery = time.Second
+	shortLedger  = 1024
 	// runsAtMost bounds the runs of one sink that are looked at: fewer fit into a ledger.
 	runsAtMost = metadataLimit / 2
 )
@@ -36,20 +38,23 @@ type ledgerWriter struct {
 	runs  [64][]doneRun
 }
 
-// commitment returns what to store for the partition, and false if that is nothing new. The ledger of a position that does
-// not move is stored once in a while only, unless it is the last time.
+// commitment returns what to store for the partition, and false if that is nothing new. A long ledger of a position that
+// does not move is stored once in a while only, unless it is the last time.
 func (t *tracker) commitment(w *ledgerWriter, now time.Time, last bool) (commitment, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	moved := t.reached != t.committed
-	if t.state == parked || t.state == void || t.reached == none ||
-		!moved && (t.changes == t.stored.changes || !last && now.Sub(t.stored.at) < ledgersEvery) {
+	if t.state == parked || t.state == void || t.reached == none || !moved && t.changes == t.stored.changes {
 		return commitment{}, false
 	}
 	c := commitment{position: t.reached, note: ledgerNote{changes: t.changes, at: now}}
 	c.note.text, c.left = w.write(t)
-	if !moved && c.note.text == t.stored.text {
+	switch {
+	case moved:
+	case c.note.text == t.stored.text:
 		t.stored = c.note
+		return commitment{}, false
+	case !last && len(c.note.text) > shortLedger && now.Sub(t.stored.at) < ledgersEvery:
 		return commitment{}, false
 	}
 	return c, true

@@ -71,10 +71,12 @@ func (d *sinkDesk) emit(b *bindings.Batch) {
 			}
 		}
 	}
-	d.wait = append(d.wait, waits...)
 	d.mu.Unlock()
 	b.Stage(legs)
 	b.Expect(len(legs))
+	d.mu.Lock()
+	d.wait = append(d.wait, waits...)
+	d.mu.Unlock()
 	if len(ended) > 0 {
 		b.Ended(ended)
 		b.Done(len(ended))
@@ -522,6 +524,51 @@ func TestLongMetadataIsShortened(t *testing.T) {
 	}
 	if last := b.texts[len(b.texts)-1]; len(last) > 100 || decodeLedger(last, 1) == nil {
 		t.Errorf("stored %q, want a ledger of at most 100 characters", last)
+	}
+}
+
+// TestLongLedgersAreStoredSeldom: the ledger of a position that does not move is stored at every commit if it is short, once
+// a second if it is not, and always the last time. Nothing is stored where nothing has changed.
+func TestLongLedgersAreStoredSeldom(t *testing.T) {
+	set := new(sinkSet).follow(plan(1, "x"))
+	tr := newTracker("t", 0)
+	tr.inherit(kgo.EpochOffset{Epoch: 5, Offset: 0}, nil)
+	tr.add(records(0, 2000), set)
+	w := &ledgerWriter{sinks: set, limit: metadataLimit}
+	now := time.Now()
+	store := func(after time.Duration, last bool) bool {
+		now = now.Add(after)
+		c, ok := tr.commitment(w, now, last)
+		if ok {
+			tr.confirm(c)
+		}
+		return ok
+	}
+	done := func(n int) {
+		tr.note(uint64(n), 0)
+		tr.changes++
+	}
+	if store(0, false) {
+		t.Error("stored that nothing is done")
+	}
+	for i := 1; i < 4; i++ {
+		if done(2 * i); !store(commitEvery, false) || store(commitEvery, false) {
+			t.Error("a short ledger is stored at once, and once")
+		}
+	}
+	for i := range 900 {
+		done(2*i + 2)
+	}
+	if !store(ledgersEvery, false) {
+		t.Error("a long ledger is not stored")
+	}
+	done(1901)
+	if store(commitEvery, false) || !store(ledgersEvery, false) {
+		t.Error("a long ledger is stored once a second")
+	}
+	done(1903)
+	if !store(0, true) || store(0, true) {
+		t.Error("the last time it is stored, and once")
 	}
 }
 
