@@ -69,9 +69,13 @@ func (w *Window) tryLocked(events, bytes int) bool {
 	return true
 }
 
-// leastShare is the share of each bound that must be free before a source makes its next batch, so that a window that is
-// nearly full does not make batches of one event.
-const leastShare = 16
+// What must be free before a source makes its next batch: a share of each bound, and no more than this, so that a window
+// that is nearly full does not make batches of one event.
+const (
+	leastShare  = 16
+	leastEvents = 64
+	leastBytes  = 64 << 10
+)
 
 // Await waits until there is room for a batch and returns how much: a source that has more to read makes its next batch no
 // larger, so that the window fills up to its bounds whatever the size of a batch. No bound is math.MaxInt. What else the
@@ -79,10 +83,13 @@ const leastShare = 16
 func (w *Window) Await(ctx context.Context) (events, bytes int, err error) {
 	err = w.wait(ctx, func() bool {
 		events, bytes = free(w.maxEvents, w.events), free(w.maxBytes, w.bytes)
-		return w.events == 0 || events >= w.maxEvents/leastShare && bytes >= w.maxBytes/leastShare && events > 0 && bytes > 0
+		return w.events == 0 || events >= least(w.maxEvents, leastEvents) && bytes >= least(w.maxBytes, leastBytes)
 	})
 	return max(events, 1), max(bytes, 1), err
 }
+
+// least returns how much of a bound must be free.
+func least(bound, most int) int { return max(1, min(bound/leastShare, most)) }
 
 // free returns what a bound leaves.
 func free(bound, used int) int {

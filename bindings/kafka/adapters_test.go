@@ -143,7 +143,11 @@ func TestFillStopsAtTheBounds(t *testing.T) {
 		s.Window = bindings.NewWindow(tc.window, 0)
 		r := &run{source: &Source{settings: s, adapters: adapters}}
 		b := r.batch()
-		if n := r.fill(b, &delivery{records: tc.records}); n != tc.n || len(b.Events) != tc.events || b.bytes != tc.inSize {
+		most, err := r.source.limit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := r.fill(b, &delivery{records: tc.records}, most); n != tc.n || len(b.Events) != tc.events || b.bytes != tc.inSize {
 			t.Errorf("window %d: %d records, %d events, %d bytes, want %d, %d, %d", tc.window, n, len(b.Events), b.bytes, tc.n, tc.events, tc.inSize)
 		}
 	}

@@ -235,8 +235,12 @@ func (r *run) keepCommitting(stop <-chan struct{}) {
 // deliver emits a delivery in batches, waiting for the window before each. The error is that of ctx.
 func (r *run) deliver(ctx context.Context, d *delivery) error {
 	for len(d.records) > 0 {
+		most, err := r.source.limit(ctx)
+		if err != nil {
+			return err
+		}
 		b := r.batch()
-		n := r.fill(b, d)
+		n := r.fill(b, d, most)
 		if err := r.source.settings.Window.Acquire(ctx, len(b.Events), b.bytes); err != nil {
 			r.recycle(b)
 			return err
@@ -257,16 +261,15 @@ func (r *run) deliver(ctx context.Context, d *delivery) error {
 
 // fill decodes what makes the next batch and returns how many records that is. A record that is several events may
 // fill it early.
-func (r *run) fill(b *batch, d *delivery) int {
-	n, size := r.source.cut(d.records)
-	most, _ := r.source.bounds()
+func (r *run) fill(b *batch, d *delivery, most limit) int {
+	n, size := most.cut(d.records)
 	for i, rec := range d.records[:n] {
 		r.decode(&b.Batch, rec)
 		if d.prior != nil {
 			r.skip(&b.Batch, b.spans.First(i), d.prior.judge(r.source.sinks.Load(), rec.Offset, rec.LeaderEpoch))
 		}
 		b.spans = b.spans.Add(i, len(b.Events))
-		if len(b.Events) < most || i+1 == n {
+		if len(b.Events) < most.events || i+1 == n {
 			continue
 		}
 		for _, rest := range d.records[i+1 : n] {
@@ -286,33 +289,26 @@ func (r *run) skip(b *bindings.Batch, first int, v skips) {
 	}
 }
 
-// cut returns how many records make the next batch, and their bytes: no more than the window's bounds, which a larger
-// batch would pass when nothing else is in flight.
-func (s *Source) cut(records []*kgo.Record) (n, size int) {
-	maxEvents, maxBytes := s.bounds()
-	for n < len(records) && n < maxEvents {
+// limit is how large a batch may be.
+type limit struct{ events, bytes int }
+
+// limit waits for room in the window and returns how large the next batch may be. The error is that of ctx.
+func (s *Source) limit(ctx context.Context) (limit, error) {
+	events, bytes, err := s.settings.Window.Await(ctx)
+	return limit{min(events, batchEvents), min(bytes, batchBytes)}, err
+}
+
+// cut returns how many records make the next batch, at least one, and their bytes.
+func (l limit) cut(records []*kgo.Record) (n, size int) {
+	for n < len(records) && n < l.events {
 		next := recordSize(records[n])
-		if n > 0 && size+next > maxBytes {
+		if n > 0 && size+next > l.bytes {
 			break
 		}
 		size += next
 		n++
 	}
 	return n, size
-}
-
-// bounds returns how large a batch may be.
-func (s *Source) bounds() (events, bytes int) {
-	events, bytes = s.settings.Window.Bounds()
-	return atMost(events, batchEvents), atMost(bytes, batchBytes)
-}
-
-// atMost returns the smaller of a bound and a default; a bound of 0 is none.
-func atMost(bound, def int) int {
-	if bound == 0 {
-		return def
-	}
-	return min(bound, def)
 }
 
 // decode makes events of a record, whatever it takes: there is no way around the pipeline. It is one event, unless an

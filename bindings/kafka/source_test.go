@@ -567,7 +567,11 @@ func TestCut(t *testing.T) {
 		{narrow, []*kgo.Record{big, small}, 1, batchBytes},
 	} {
 		s := &Source{settings: bindings.SourceSettings{Window: tc.window}}
-		if n, size := s.cut(tc.records); n != tc.n || size != tc.size {
+		most, err := s.limit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, size := most.cut(tc.records); n != tc.n || size != tc.size {
 			t.Errorf("cut %d records: %d of %d bytes, want %d of %d", len(tc.records), n, size, tc.n, tc.size)
 		}
 	}
