@@ -2,6 +2,8 @@ package sqs
 
 import (
 	"errors"
+	"sort"
+	"sync"
 	"time"
 
 	"github.com/eventrouter/router/bindings"
@@ -22,7 +24,13 @@ type batch struct {
 	msgs   []*held
 	spans  adapter.Spans // which events came from which of msgs
 	failed []error
+
+	mu   sync.Mutex // guards what follows
+	open []int      // events of each message that have not ended; confirmed when its delete was asked for
 }
+
+// confirmed is what batch.open has for a message that needs nothing more.
+const confirmed = -1
 
 func (r *run) newBatch() *batch {
 	b, ok := r.pool.Get().(*batch)
@@ -39,11 +47,77 @@ func (b *batch) recycle() {
 	b.Reset()
 	clear(b.msgs)
 	clear(b.failed)
-	b.msgs, b.spans, b.failed = b.msgs[:0], b.spans[:0], b.failed[:0]
+	b.msgs, b.spans, b.failed, b.open = b.msgs[:0], b.spans[:0], b.failed[:0], b.open[:0]
 	b.run.pool.Put(b)
 }
 
-// Settle hands each message to the deleters or to the keeper. A message is confirmed when all its events are
+// Staged implements bindings.LegObserver.
+func (b *batch) Staged(_ *bindings.Batch, legs []bindings.Leg) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := 0
+	for i := range b.Events {
+		if (next == len(legs) || int(legs[next].Event) != i) && b.Err(i) == nil {
+			b.open[b.message(i)]--
+		}
+		for next < len(legs) && int(legs[next].Event) == i {
+			next++
+		}
+	}
+	b.confirm()
+}
+
+// Ended implements bindings.LegObserver.
+func (b *batch) Ended(_ *bindings.Batch, legs []bindings.Leg) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ended := false
+	for i := range legs {
+		if legs[i].Last {
+			b.open[b.message(int(legs[i].Event))]--
+			ended = true
+		}
+	}
+	if ended {
+		b.confirm()
+	}
+}
+
+// message returns the number of the message that an event came from.
+func (b *batch) message(event int) int {
+	if len(b.spans) == 0 {
+		return event
+	}
+	return sort.Search(len(b.spans), func(m int) bool { return int(b.spans[m]) > event })
+}
+
+// confirm asks for the delete of every message whose events have ended, so that a crash does not repeat it because another
+// one of the receive is still being delivered. In a FIFO queue a message waits for those before it in its group, because
+// it has to be given back with them if they fail.
+func (b *batch) confirm() {
+	now := time.Now()
+	for i, h := range b.msgs {
+		if b.open[i] == 0 && !b.follows(i) {
+			b.run.ledger.confirm(h, now)
+			b.open[i] = confirmed
+		}
+	}
+}
+
+// follows reports whether a message before this one in its group is not done.
+func (b *batch) follows(i int) bool {
+	if !b.run.ref.fifo() {
+		return false
+	}
+	for j := range i {
+		if b.open[j] > 0 && b.msgs[j].group == b.msgs[i].group {
+			return true
+		}
+	}
+	return false
+}
+
+// Settle hands each message that is left to the deleters or to the keeper. A message is confirmed when all its events are
 // (invariant 2). In a FIFO queue a message that follows a failed one of its group is given back with it and with the
 // same delay, for the queue would deliver the failed one after it otherwise (invariant 5).
 func (b *batch) Settle(*bindings.Batch) {

@@ -21,8 +21,8 @@
 //
 // # Delivery
 //
-// A message is deleted after its events were confirmed, in batches whose every entry is accounted for. Until then one
-// goroutine extends its visibility at half the timeout. A message that comes again while it is in flight is not emitted
+// A message is deleted after its events were confirmed, in batches whose every entry is accounted for. Until then the source
+// extends its visibility at half the timeout. A message that comes again while it is in flight is not emitted
 // again: its newer receipt handle replaces the older one, because a delete with an old handle deletes nothing and
 // reports success. A failed message becomes visible again after a back-off, at once when the router stops. In a FIFO
 // queue what comes after a failed message of the same group is given back with it, even where it was delivered:

@@ -68,10 +68,12 @@ func newHarness(t *testing.T, c SourceConfig, s bindings.SourceSettings) *harnes
 	return h
 }
 
-func (h *harness) run() {
+func (h *harness) run() { h.runWith(h.emit) }
+
+func (h *harness) runWith(emit func(*bindings.Batch)) {
 	ctx, cancel := context.WithCancel(h.t.Context())
 	h.stop = cancel
-	go func() { h.ended <- h.source.Run(ctx, h.emit) }()
+	go func() { h.ended <- h.source.Run(ctx, emit) }()
 }
 
 // end stops the source and returns how long it took.

@@ -18,9 +18,12 @@ import (
 )
 
 const (
-	// maxHeld is how many messages the source holds at most, far below the 120,000 at which a standard queue answers
-	// OverLimit and a FIFO queue falls silent.
-	maxHeld = 1000
+	// maxHeld is how many messages the source holds at most, those that wait for their delete included. It is more than
+	// the default window, which is what stops a source whose sinks are slow, and less than the number at which a standard
+	// queue answers OverLimit and a FIFO queue falls silent: 120,000, and 20,000 with older FIFO queues.
+	maxHeld = 18_000
+	// tellHeld is how often the source says that this bound stops it.
+	tellHeld = 10 * time.Second
 	// flushTimeout bounds the last deletes and releases when the source stops.
 	flushTimeout = 10 * time.Second
 	// receiveSlack is how much longer than its long poll a receive may take.
@@ -94,14 +97,14 @@ func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	r := &run{Source: s, url: s.queue.Load().url, emit: emit, stopping: ctx.Done()}
-	r.room = bindings.NewWindow(max(maxHeld, s.config.Receivers*maxBatch), 0)
+	r.room = bindings.NewWindow(maxHeld, 0)
 	r.ledger = newLedger(s.config.Visibility, s.ref.fifo(), r.room)
 
 	var receivers, workers sync.WaitGroup
 	k := keeper{r.ledger, s.client.Client, r.url, s.settings.Log}
 	d := deleter{r.ledger, s.client.Client, r.url, s.settings.Log}
-	workers.Go(func() { k.run(work) })
 	for range s.config.Receivers {
+		workers.Go(func() { k.run(work) })
 		workers.Go(func() { d.run(work) })
 		receivers.Go(func() { r.receive(ctx) })
 	}
@@ -143,6 +146,7 @@ type run struct {
 	stopping <-chan struct{}
 	ledger   *ledger
 	room     *bindings.Window
+	toldHeld atomic.Int64   // when it was last said that room ran out
 	batches  sync.WaitGroup // one for each batch with the pipeline
 	pool     sync.Pool      // of *batch
 }
@@ -156,7 +160,7 @@ func (r *run) receive(ctx context.Context) {
 	}
 	failures := 0
 	for ctx.Err() == nil {
-		if r.room.Acquire(ctx, maxBatch, 0) != nil {
+		if !r.roomForReceive(ctx) {
 			return
 		}
 		out, err := r.client.ReceiveMessage(ctx, in)
@@ -177,6 +181,21 @@ func (r *run) receive(ctx context.Context) {
 		failures = 0
 		r.take(ctx, out.Messages)
 	}
+}
+
+// roomForReceive waits until ten more messages may be held, and says so where it waits: the window shows what is being
+// delivered, and not what waits for its delete.
+func (r *run) roomForReceive(ctx context.Context) bool {
+	if r.room.TryAcquire(maxBatch, 0) {
+		return true
+	}
+	now := time.Now().UnixNano()
+	if last := r.toldHeld.Load(); now-last > int64(tellHeld) && r.toldHeld.CompareAndSwap(last, now) {
+		held, _ := r.room.InFlight()
+		r.settings.Log.Warn("sqs: the source holds as many messages as it may, and receives none until some are deleted or given back",
+			zap.String("queue", r.ref.name), zap.Int("held", held))
+	}
+	return r.room.Acquire(ctx, maxBatch, 0) == nil
 }
 
 // take admits received messages and emits their events. Of the room for ten messages, what was not needed goes back.
@@ -228,6 +247,7 @@ func (r *run) hand(ctx context.Context, b *batch) {
 
 // decode adds the events of a message to the batch.
 func (r *run) decode(b *batch, h *held, m *types.Message) {
+	first := len(b.Events)
 	b.msgs = append(b.msgs, h)
 	r.fill(b.Add(), m)
 	if err := r.decodeEvent(b, m); err != nil {
@@ -238,6 +258,7 @@ func (r *run) decode(b *batch, h *held, m *types.Message) {
 		}
 	}
 	b.spans = b.spans.Add(len(b.msgs)-1, len(b.Events))
+	b.open = append(b.open, len(b.Events)-first)
 }
 
 func (r *run) decodeEvent(b *batch, m *types.Message) error {

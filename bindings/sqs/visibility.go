@@ -66,7 +66,7 @@ type visibilityChange struct {
 	to     time.Duration
 }
 
-// keeper extends the visibility of what is held and makes visible again what failed.
+// keeper extends the visibility of what is held and makes visible again what failed. Several run at once, over one ledger.
 type keeper struct {
 	ledger *ledger
 	client *awssqs.Client
@@ -123,6 +123,9 @@ func (l *ledger) dueChanges(now time.Time) (changes []visibilityChange, wait tim
 		}
 		h.changing = true
 		changes = append(changes, visibilityChange{h, h.handle, h.phase, to})
+	}
+	if len(l.dues) > 0 {
+		poke(l.change) // for the next keeper
 	}
 	return changes, 0
 }
