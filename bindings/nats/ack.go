@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,51 +22,66 @@ const (
 	longestNak   = 30 * time.Second
 )
 
-// acker answers messages: settled batches go in, acknowledgements go out, in runs. A run is everything that was settled
-// while the last one was on its way.
+// acker answers messages: what is done or failed goes in, acknowledgements go out, in runs. A run is everything that was
+// done while the last one was on its way.
 type acker struct {
 	leases  *leases
+	done    *doneSet
 	ackWait time.Duration
 	log     *zap.Logger
 	wake    chan struct{} // capacity 1
-	quit    chan struct{} // closed when no batch will come any more
+	quit    chan struct{} // closed when nothing will come any more
 
 	mu      sync.Mutex // guards what follows
-	settled []*streamBatch
+	ready   []token    // done
+	failed  []failure
 	waiting context.CancelFunc // ends the wait for an answer, nil without one
 
-	// What follows belongs to run.
+	// turn is held while acknowledgements are under way. A reset of the durable holds it, because an acknowledgement that
+	// meets it would never be answered.
+	turn     sync.Mutex // guards what follows
 	nc       *natsgo.Conn
-	open     []token // acknowledged, not confirmed
+	open     []token // to be acknowledged, or not confirmed yet
+	sent     []token // of them, those of the present run
 	lostAt   time.Time
 	lastLook time.Time
 }
 
-// push takes a settled batch; it does not block.
-func (a *acker) push(b *streamBatch) {
+// failure is a message that goes back to the server.
+type failure struct {
+	token
+	nak []byte
+}
+
+// acknowledge takes messages that are done, and fail those that go back. Neither blocks.
+func (a *acker) acknowledge(done ...token) {
+	if len(done) == 0 {
+		return
+	}
 	a.mu.Lock()
-	a.settled = append(a.settled, b)
+	a.ready = append(a.ready, done...)
 	a.mu.Unlock()
+	a.poke()
+}
+
+func (a *acker) fail(t token, nak []byte) {
+	a.mu.Lock()
+	a.failed = append(a.failed, failure{t, nak})
+	a.mu.Unlock()
+	a.poke()
+}
+
+func (a *acker) poke() {
 	select {
 	case a.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (a *acker) swap(spare []*streamBatch) []*streamBatch {
-	clear(spare)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	got := a.settled
-	a.settled = spare[:0]
-	return got
-}
-
 // run works until quit is closed and everything is confirmed or lastConfirms has passed.
 func (a *acker) run() {
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
-	var batches []*streamBatch
 	var deadline time.Time
 	quit := a.quit
 	for {
@@ -75,36 +91,45 @@ func (a *acker) run() {
 		case <-quit:
 			quit, deadline = nil, time.Now().Add(lastConfirms)
 		}
-		batches = a.swap(batches)
-		for _, b := range batches {
-			a.answer(b)
-		}
-		a.confirm()
-		if quit == nil && (len(a.open) == 0 || time.Now().After(deadline)) {
+		open := a.step()
+		if quit == nil && (open == 0 || time.Now().After(deadline)) {
 			return
 		}
 		retry.Stop()
-		if len(a.open) > 0 {
+		if open > 0 {
 			retry.Reset(confirmRetry)
 		}
 	}
 }
 
-// answer sorts the outcomes of a batch and gives it back. A message is acknowledged when all its events are done.
-func (a *acker) answer(b *streamBatch) {
-	for i, t := range b.tokens {
-		err := b.spans.Err(&b.Batch, i)
-		if err == nil {
-			a.open = append(a.open, t)
-			continue
-		}
-		if reply, ok := a.leases.reply(t); ok {
+// step answers what has come in and returns how many acknowledgements are not confirmed.
+func (a *acker) step() int {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	a.mu.Lock()
+	a.open = append(a.open, a.ready...)
+	a.ready = a.ready[:0]
+	failed := a.failed
+	a.failed = nil
+	a.mu.Unlock()
+	for _, f := range failed {
+		if reply, ok := a.leases.reply(f.token); ok && reply != "" {
 			// A nak that is lost costs ack_wait, no more.
-			_ = a.nc.Publish(reply, nak(err, b.Events[b.spans.First(i)].Meta.Deliveries))
+			_ = a.nc.Publish(reply, f.nak)
 		}
+		a.leases.drop(f.token)
+	}
+	a.confirm()
+	return len(a.open)
+}
+
+// left forgets what could not be confirmed, so that it is not given back: it is done.
+func (a *acker) left() {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	for _, t := range a.open {
 		a.leases.drop(t)
 	}
-	b.release()
 }
 
 // nak is the message that gives an event back. Delivered to nobody because the router stops, it goes to another
@@ -125,9 +150,6 @@ func nak(err error, deliveries int) []byte {
 // consumer in their order, so that one answer stands for all. What is not confirmed stays open and is repeated, which is
 // harmless.
 func (a *acker) confirm() {
-	if len(a.open) == 0 {
-		return
-	}
 	err := a.publish()
 	switch {
 	case err == nil:
@@ -149,17 +171,31 @@ func (a *acker) confirm() {
 	}
 }
 
+// forget ends the leases of the present run, which is confirmed.
 func (a *acker) forget() {
-	a.leases.drop(a.open...)
-	a.open, a.lostAt = a.open[:0], time.Time{}
+	for _, t := range a.sent {
+		if after, ok := a.leases.drop(t); ok {
+			a.done.add(t.seq, after)
+		}
+	}
+	a.sent, a.lostAt = a.sent[:0], time.Time{}
+	a.open = slices.DeleteFunc(a.open, func(t token) bool { _, held := a.leases.reply(t); return !held })
 }
 
+// publish acknowledges what is open and has a place to answer to, and waits for the answer.
 func (a *acker) publish() error {
 	ack := []byte("+ACK")
 	last := ""
+	a.sent = a.sent[:0]
 	for _, t := range a.open {
 		reply, ok := a.leases.reply(t)
 		if !ok {
+			continue
+		}
+		if reply == "" {
+			if a.done.passed(t.seq) {
+				a.leases.drop(t) // the stream has deleted it
+			}
 			continue
 		}
 		if last != "" {
@@ -168,6 +204,7 @@ func (a *acker) publish() error {
 			}
 		}
 		last = reply
+		a.sent = append(a.sent, t)
 	}
 	if last == "" {
 		return nil

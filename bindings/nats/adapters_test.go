@@ -136,16 +136,15 @@ func TestBatchesOfSeveralEventsStopAtTheBounds(t *testing.T) {
 		t.Errorf("core: batches of %v events, want %v", got, want)
 	}
 	got = nil
-	stream := &streamReader{Source: s, free: make(chan *streamBatch, 1)}
+	stream := &streamReader{Source: s, ctx: t.Context(), free: make(chan *streamBatch, 1), live: map[*streamBatch]struct{}{}}
 	stream.acker = &acker{leases: newLeases(), wake: make(chan struct{}, 1)}
 	stream.emit(t.Context(), msgs, func(b *bindings.Batch) {
-		note(b)
-		for _, settled := range stream.acker.swap(nil) {
-			if n := settled.spans.Messages(b); n != len(settled.tokens) {
-				t.Errorf("%d messages of %d events, want %d", n, len(b.Events), len(settled.tokens))
+		for emitted := range stream.live {
+			if n := emitted.spans.Messages(b); n != len(emitted.tokens) || n != len(emitted.open) {
+				t.Errorf("%d messages of %d events, want %d", n, len(b.Events), len(emitted.tokens))
 			}
-			settled.release()
 		}
+		note(b)
 	})
 	if !slices.Equal(got, want) {
 		t.Errorf("stream: batches of %v events, want %v", got, want)

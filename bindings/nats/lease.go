@@ -2,7 +2,9 @@ package nats
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,13 +20,20 @@ type token struct {
 	stored int64 // nanoseconds since 1970
 }
 
-// parseReply reads a message's token and how often it was delivered out of its acknowledgement subject, which is
+// receipt is what the server says of a delivery.
+type receipt struct {
+	token
+	deliveries int    // of the message, this one included
+	order      uint64 // of all deliveries of the durable, without gaps
+}
+
+// parseReply reads the receipt out of a message's acknowledgement subject, which is
 // $JS.ACK.STREAM.CONSUMER.DELIVERED.SEQ.CSEQ.TIME.PENDING or, since server 2.11,
 // $JS.ACK.DOMAIN.ACCOUNT.STREAM.CONSUMER.DELIVERED.SEQ.CSEQ.TIME.PENDING[.more].
-func parseReply(reply string) (t token, delivered int, ok bool) {
+func parseReply(reply string) (r receipt, ok bool) {
 	rest, ok := strings.CutPrefix(reply, ackPrefix)
 	if !ok {
-		return token{}, 0, false
+		return receipt{}, false
 	}
 	skip := 2
 	if strings.Count(rest, ".") >= 8 {
@@ -32,7 +41,7 @@ func parseReply(reply string) (t token, delivered int, ok bool) {
 	}
 	for range skip {
 		if _, rest, ok = strings.Cut(rest, "."); !ok {
-			return token{}, 0, false
+			return receipt{}, false
 		}
 	}
 	var n [4]uint64
@@ -40,10 +49,10 @@ func parseReply(reply string) (t token, delivered int, ok bool) {
 		var part string
 		part, rest, _ = strings.Cut(rest, ".")
 		if n[i], ok = parseUint(part); !ok {
-			return token{}, 0, false
+			return receipt{}, false
 		}
 	}
-	return token{seq: n[1], stored: int64(n[3])}, int(n[0]), true
+	return receipt{token{seq: n[1], stored: int64(n[3])}, int(n[0]), n[2]}, true
 }
 
 func parseUint(s string) (n uint64, ok bool) {
@@ -59,8 +68,9 @@ func parseUint(s string) (n uint64, ok bool) {
 
 // lease is a message we hold: unacknowledged at the server, or acknowledged without an answer yet.
 type lease struct {
-	reply  string
+	reply  string // empty since the durable was reset, until the message comes again
 	stored int64
+	after  uint64 // the message that was delivered before it
 	born   uint32 // the round of extensions in which it was taken
 }
 
@@ -74,20 +84,20 @@ type leases struct {
 func newLeases() *leases { return &leases{held: map[uint64]lease{}} }
 
 // take records a message. It is false for one that is held already, whose newer reply subject is kept instead.
-func (l *leases) take(t token, reply string) bool {
+func (l *leases) take(t token, reply string, after uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if old, ok := l.held[t.seq]; ok && old.stored == t.stored {
-		old.reply = reply
+		old.reply, old.after = reply, after
 		l.held[t.seq] = old
 		return false
 	}
-	l.held[t.seq] = lease{reply: reply, stored: t.stored, born: l.round}
+	l.held[t.seq] = lease{reply: reply, stored: t.stored, after: after, born: l.round}
 	return true
 }
 
-// reply returns where to answer a held message. ok is false once the token is void, because its sequence means
-// another message now.
+// reply returns where to answer a held message, empty if that is not known at present. ok is false once the token is
+// void, because its sequence means another message now.
 func (l *leases) reply(t token) (reply string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -95,15 +105,45 @@ func (l *leases) reply(t token) (reply string, ok bool) {
 	return h.reply, ok && h.stored == t.stored
 }
 
-// drop forgets messages.
-func (l *leases) drop(tokens ...token) {
+// drop forgets a message and returns after which it was delivered.
+func (l *leases) drop(t token) (after uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, t := range tokens {
-		if h, ok := l.held[t.seq]; ok && h.stored == t.stored {
-			delete(l.held, t.seq)
+	h, ok := l.held[t.seq]
+	if !ok || h.stored != t.stored {
+		return 0, false
+	}
+	delete(l.held, t.seq)
+	return h.after, true
+}
+
+// void forgets all reply subjects: the durable was reset, and what is held comes again.
+func (l *leases) void() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for seq, h := range l.held {
+		h.reply = ""
+		l.held[seq] = h
+	}
+}
+
+func (l *leases) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.held)
+}
+
+// rest forgets everything and returns the reply subjects of it in the order of the stream.
+func (l *leases) rest() (replies []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, seq := range slices.Sorted(maps.Keys(l.held)) {
+		if reply := l.held[seq].reply; reply != "" {
+			replies = append(replies, reply)
 		}
 	}
+	clear(l.held)
+	return replies
 }
 
 // due begins the next round and appends the reply subjects of everything that was not taken in the last two: younger
@@ -113,7 +153,7 @@ func (l *leases) due(dst []string) []string {
 	defer l.mu.Unlock()
 	l.round++
 	for _, h := range l.held {
-		if l.round-h.born >= 2 {
+		if l.round-h.born >= 2 && h.reply != "" {
 			dst = append(dst, h.reply)
 		}
 	}

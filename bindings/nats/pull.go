@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,31 +20,38 @@ const (
 	drainWait     = 2 * time.Second
 )
 
+// errElsewhere breaks off a pull when deliveries are missing: the server has given messages to a process that is gone.
+var errElsewhere = errors.New("nats: pull: messages of the durable were delivered to somebody else")
+
 // puller keeps pull requests open at a consumer and gathers what comes. At most two requests are open, each for half
 // of the prefetch, so that messages flow while the next request travels.
 type puller struct {
-	nc       *natsgo.Conn
-	leases   *leases
-	subject  string // of the consumer's next-message API
-	events   int    // most messages asked for but not taken
-	bytes    int    // most bytes of those
-	wake     chan struct{}
-	sub      *natsgo.Subscription
-	closed   chan struct{} // after stop: no callback runs any more
-	giveBack func(*natsgo.Msg)
+	nc      *natsgo.Conn
+	leases  *leases
+	done    *doneSet
+	again   func(token) // acknowledges a message that was done before
+	subject string      // of the consumer's next-message API
+	events  int         // most messages asked for but not taken
+	bytes   int         // most bytes of those
+	wake    chan struct{}
+	sub     *natsgo.Subscription
+	closed  chan struct{} // after stop: no callback runs any more
+	gone    chan struct{} // closed when the connection is lost
 
 	mu       sync.Mutex // guards what follows
 	gathered []*natsgo.Msg
-	asked    int   // messages the server still owes
-	huge     bool  // the next message is larger than bytes: ask for it alone
-	alive    bool  // something came since the last look
-	broken   error // the pull must start anew
+	gap      bool          // deliveries are missing
+	late     []*natsgo.Msg // what came after them
+	asked    int           // messages the server still owes
+	huge     bool          // the next message is larger than bytes: ask for it alone
+	alive    bool          // something came since the last look
+	broken   error         // the pull must start anew
 	stopped  bool
 }
 
 // open starts a puller on an inbox of its own, so that answers to the pulls of an earlier one reach nobody.
 func (p *puller) open() error {
-	p.closed = make(chan struct{})
+	p.closed, p.gone = make(chan struct{}), make(chan struct{})
 	sub, err := p.nc.Subscribe(p.nc.NewInbox(), p.receive)
 	if err != nil {
 		return fmt.Errorf("nats: inbox: %w", err)
@@ -67,16 +75,21 @@ func (p *puller) receive(m *natsgo.Msg) {
 		p.control(status, m)
 		return
 	}
-	tok, _, ok := parseReply(m.Reply)
-	if !ok {
+	got, ok := parseReply(m.Reply)
+	if !ok || p.stopped {
 		return
 	}
 	p.asked = max(0, p.asked-1)
-	if p.stopped {
-		p.giveBack(m)
-		return
+	if p.done.gap(got.order) {
+		p.gap, p.broken = true, errElsewhere
 	}
-	if p.leases.take(tok, m.Reply) {
+	switch {
+	case !p.leases.take(got.token, m.Reply, p.done.delivered(got.seq, got.order)):
+	case p.done.has(got.seq):
+		p.again(got.token)
+	case p.gap:
+		p.late = append(p.late, m)
+	default:
 		p.gathered = append(p.gathered, m)
 	}
 }
@@ -148,10 +161,13 @@ func (p *puller) swap(spare []*natsgo.Msg) ([]*natsgo.Msg, error) {
 	return got, p.broken
 }
 
-// breakOff says that the puller has to be replaced.
-func (p *puller) breakOff(err error) {
+// disconnected says that the puller has to be replaced. It is called once for each loss.
+func (p *puller) disconnected() {
 	p.mu.Lock()
-	p.broken = err
+	if !errors.Is(p.broken, errDisconnected) {
+		close(p.gone)
+	}
+	p.broken = errDisconnected
 	p.mu.Unlock()
 	p.signal()
 }
@@ -165,20 +181,17 @@ func (p *puller) silent() bool {
 	return !was && p.asked > 0
 }
 
-// stop ends the pulls and gives back what was not taken. It waits until the server has answered that it sends nothing
-// more, so that nothing of ours is left unacknowledged at the server.
-func (p *puller) stop() {
+// stop ends the pulls and returns what has gathered, and what may have come too early. It waits until the server has
+// answered that it sends nothing more.
+func (p *puller) stop() (gathered, late []*natsgo.Msg) {
+	p.drain()
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.stopped = true
-	left := p.gathered
-	p.gathered = nil
-	p.mu.Unlock()
-	for _, m := range left {
-		if tok, _, ok := parseReply(m.Reply); ok {
-			p.leases.drop(tok)
-		}
-		p.giveBack(m)
-	}
+	return p.gathered, p.late
+}
+
+func (p *puller) drain() {
 	if !p.nc.IsConnected() {
 		// There is nobody to wait for. The error is that of a subscription which is gone already.
 		_ = p.sub.Unsubscribe()
@@ -191,7 +204,8 @@ func (p *puller) stop() {
 	defer t.Stop()
 	select {
 	case <-p.closed:
-	case <-t.C: // disconnected; the server finds out by itself
+	case <-p.gone: // the server finds out by itself
+	case <-t.C:
 	}
 }
 

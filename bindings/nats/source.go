@@ -141,7 +141,8 @@ func (s *Source) Ready(ctx context.Context) error {
 	if s.cfg.Stream == "" {
 		return nil
 	}
-	return s.ensureStream(ctx, nc)
+	_, err = s.ensureStream(ctx, nc)
+	return err
 }
 
 // OnReading sets what is told each time that the source reads, for the first time or again, what it waits for until the

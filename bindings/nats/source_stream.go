@@ -4,63 +4,54 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/bindings"
-	"github.com/eventrouter/router/bindings/adapter"
 )
 
 // streamReader is one Run of a JetStream source.
 //
-// Four goroutines: the client's, which takes leases and gathers; run, which decodes, waits for room and emits; the acker,
-// which answers what was settled; and the one that extends leases. The last two outlive the reading, because what was
-// emitted has to be answered.
+// Five goroutines: the client's, which takes leases and gathers; run, which decodes, waits for room and emits; the acker,
+// which answers what is done; the one that extends leases; and the one that writes the ledger. The last three outlive
+// the reading, because what was emitted has to be answered.
 type streamReader struct {
 	*Source
+	ctx      context.Context // done when the source is to stop
 	nc       *natsgo.Conn
 	leases   *leases
+	done     *doneSet
 	acker    *acker
+	presence *presence
+	ledger   *ledger
+	loaded   bool          // the ledger has been read
+	late     []*natsgo.Msg // see puller.late
+	gapped   time.Time     // when the last gap was closed
+	legs     atomic.Bool   // some sinks have had messages that are not done, since the ledger was written
 	inFlight sync.WaitGroup
 	free     chan *streamBatch
 	again    chan struct{} // capacity 1: connected again
 
-	mu   sync.Mutex // guards pull
-	pull *puller    // the present one, nil between two
-}
-
-// streamBatch is a batch with what its messages have to be answered by.
-type streamBatch struct {
-	bindings.Batch
-	r      *streamReader
-	tokens []token       // of each message
-	spans  adapter.Spans // which events came from which message
-}
-
-// Settle hands the batch to the acker.
-func (b *streamBatch) Settle(*bindings.Batch) {
-	b.r.acker.push(b)
-	b.r.inFlight.Done()
-}
-
-// release gives the batch back when its outcomes were read.
-func (b *streamBatch) release() {
-	r := b.r
-	b.Free()
-	b.Reset()
-	b.tokens, b.spans = b.tokens[:0], b.spans[:0]
-	select {
-	case r.free <- b:
-	default:
-	}
+	mu        sync.Mutex              // guards what follows
+	pull      *puller                 // the present one, nil between two
+	preparing context.CancelCauseFunc // ends prepare, nil outside of it
+	live      map[*streamBatch]struct{}
+	had       map[uint64][]bindings.SinkID // messages to come that some sinks had already
+	identity  uint64                       // of the stream and the durable, for the ledger
+	replicas  int                          // of the stream
 }
 
 func (s *Source) runStream(ctx context.Context, emit func(*bindings.Batch)) error {
-	r := &streamReader{Source: s, leases: newLeases(), free: make(chan *streamBatch, 64), again: make(chan struct{}, 1)}
+	r := &streamReader{
+		Source: s, ctx: ctx, leases: newLeases(), done: newDoneSet(), free: make(chan *streamBatch, 64), again: make(chan struct{}, 1),
+		presence: newPresence(s.cfg.Stream, s.cfg.Durable), ledger: newLedger(s.cfg.Stream, s.cfg.Durable, s.log),
+		live: map[*streamBatch]struct{}{}, had: map[uint64][]bindings.SinkID{},
+	}
 	r.acker = &acker{
-		leases: r.leases, ackWait: s.cfg.AckWait, log: s.log, wake: make(chan struct{}, 1), quit: make(chan struct{}),
+		leases: r.leases, done: r.done, ackWait: s.cfg.AckWait, log: s.log, wake: make(chan struct{}, 1), quit: make(chan struct{}),
 	}
 	r.nc = s.connect(ctx, hooks{lost: r.lost, back: r.back})
 	if r.nc == nil {
@@ -69,11 +60,12 @@ func (s *Source) runStream(ctx context.Context, emit func(*bindings.Batch)) erro
 	defer r.nc.Close()
 	r.acker.nc = r.nc
 	var helpers sync.WaitGroup
-	extending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	helpers.Go(r.acker.run)
 	helpers.Go(func() {
-		r.leases.extend(extending, s.cfg.AckWait, func(reply string) { _ = r.nc.Publish(reply, []byte("+WPI")) })
+		r.leases.extend(working, s.cfg.AckWait, func(reply string) { _ = r.nc.Publish(reply, []byte("+WPI")) })
 	})
+	helpers.Go(func() { r.keep(working) })
 	r.run(ctx, emit)
 	// Everything that was emitted comes home before the acker may go, and its last acknowledgements before the
 	// leases end.
@@ -81,11 +73,28 @@ func (s *Source) runStream(ctx context.Context, emit func(*bindings.Batch)) erro
 	close(r.acker.quit)
 	stop()
 	helpers.Wait()
-	r.flush()
+	r.end(context.WithoutCancel(ctx))
 	return nil
 }
 
-func (r *streamReader) flush() {
+// end leaves the durable so that its next reader can go on: the ledger is up to date, and others get at once what was
+// fetched and not delivered. With nobody else there it stays unacknowledged, and the next start resets the durable: what
+// is given back is delivered in the order in which the server comes across it.
+func (r *streamReader) end(ctx context.Context) {
+	if !r.nc.IsConnected() {
+		return
+	}
+	r.save(ctx)
+	r.acker.left()
+	r.presence.hide()
+	if rest := r.leases.rest(); len(rest) > 0 && (!resets(r.nc.ConnectedServerVersion()) || r.presence.othersLeft(r.nc)) {
+		// The server forgets our pulls when it is asked for the durable; a message that it tries them with goes to the end
+		// of those to deliver again.
+		_, _ = r.consumer(ctx)
+		for _, reply := range rest {
+			_ = r.nc.Publish(reply, []byte("-NAK"))
+		}
+	}
 	if err := r.nc.FlushTimeout(drainWait); err != nil {
 		r.log.Warn("nats: not everything was given back before the connection closed; it comes again after ack_wait", zap.Error(err))
 	}
@@ -101,7 +110,7 @@ func (r *streamReader) run(ctx context.Context, emit func(*bindings.Batch)) {
 			return
 		}
 		r.report(err)
-		if time.Since(began) > longestBackOff {
+		if time.Since(began) > longestBackOff || errors.Is(err, errDisconnected) {
 			b.reset()
 		}
 		if !b.wait(ctx, r.again) {
@@ -112,27 +121,65 @@ func (r *streamReader) run(ctx context.Context, emit func(*bindings.Batch)) {
 
 // read makes sure of the consumer and pulls from it until ctx is done or the pull breaks.
 func (r *streamReader) read(ctx context.Context, emit func(*bindings.Batch)) error {
-	if err := r.ensureStream(ctx, r.nc); err != nil {
+	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	if err := r.ensureConsumer(ctx, r.nc); err != nil {
-		return err
+	late := r.late
+	r.late = nil
+	if !r.emit(ctx, late, emit) {
+		return nil
 	}
 	p := &puller{
-		nc: r.nc, leases: r.leases, events: r.cfg.Prefetch, bytes: int(r.cfg.PrefetchBytes), wake: make(chan struct{}, 1),
-		subject:  "$JS.API.CONSUMER.MSG.NEXT." + r.cfg.Stream + "." + r.cfg.Durable,
-		giveBack: func(m *natsgo.Msg) { _ = r.nc.Publish(m.Reply, []byte("-NAK")) },
+		nc: r.nc, leases: r.leases, done: r.done, again: func(t token) { r.acker.acknowledge(t) },
+		events: r.cfg.Prefetch, bytes: int(r.cfg.PrefetchBytes), wake: make(chan struct{}, 1),
+		subject: "$JS.API.CONSUMER.MSG.NEXT." + r.cfg.Stream + "." + r.cfg.Durable,
 	}
 	if err := p.open(); err != nil {
 		return err
 	}
 	r.present(p)
-	defer func() {
-		r.present(nil)
-		p.stop()
-	}()
 	r.report(nil)
-	return r.loop(ctx, p, emit)
+	err := r.loop(ctx, p, emit)
+	gathered, late := p.stop()
+	r.present(nil)
+	r.late = append(r.late, late...)
+	r.emit(ctx, gathered, emit)
+	return err
+}
+
+// prepare makes sure of the stream and the durable, and that the durable delivers in order.
+func (r *streamReader) prepare(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.mu.Lock()
+	r.preparing = cancel
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.preparing = nil
+		if err != nil && errors.Is(context.Cause(ctx), errDisconnected) {
+			err = errDisconnected
+		}
+	}()
+	stream, err := r.ensureStream(ctx, r.nc)
+	if err != nil {
+		return err
+	}
+	if err := r.ensureConsumer(ctx, r.nc); err != nil {
+		return err
+	}
+	info, err := r.consumer(ctx)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.identity, r.replicas = identityOf(stream.Created, info), stream.Config.Replicas
+	r.mu.Unlock()
+	if err := r.presence.show(r.nc); err != nil {
+		return err
+	}
+	return r.restore(ctx, info)
 }
 
 func (r *streamReader) present(p *puller) {
@@ -144,10 +191,13 @@ func (r *streamReader) present(p *puller) {
 // lost makes everything that waits for an answer begin anew.
 func (r *streamReader) lost() {
 	r.mu.Lock()
-	p := r.pull
+	p, cancel := r.pull, r.preparing
 	r.mu.Unlock()
 	if p != nil {
-		p.breakOff(errDisconnected)
+		p.disconnected()
+	}
+	if cancel != nil {
+		cancel(errDisconnected)
 	}
 	r.acker.interrupt()
 }
@@ -187,9 +237,12 @@ func (r *streamReader) loop(ctx context.Context, p *puller, emit func(*bindings.
 	}
 }
 
-// emit hands msgs on in batches, waiting for room. It is false if ctx was done first; the rest is given back then.
+// emit hands msgs on in batches, waiting for room. It is false if ctx was done first; the rest stays with the server then.
 func (r *streamReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*bindings.Batch)) bool {
 	for len(msgs) > 0 {
+		if ctx.Err() != nil {
+			return false // room that was given back since would let later messages pass those that had none
+		}
 		n := r.cut(msgs)
 		b := r.batch()
 		for i, m := range msgs[:n] {
@@ -201,11 +254,11 @@ func (r *streamReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*
 		}
 		size := b.Size()
 		if r.settings.Window.Acquire(ctx, len(b.Events), size) != nil {
-			r.returnAll(msgs)
 			return false
 		}
 		b.Hold(r.settings.Window, size)
 		r.inFlight.Add(1)
+		r.remember(b)
 		emit(&b.Batch)
 		msgs = msgs[n:]
 	}
@@ -224,19 +277,41 @@ func (r *streamReader) batch() *streamBatch {
 }
 
 func (r *streamReader) add(b *streamBatch, m *natsgo.Msg) {
+	first := len(b.Events)
 	e := r.fill(&b.Batch, m)
-	tok, delivered, _ := parseReply(m.Reply) // it was parsed when m was taken
-	e.Meta.Stream, e.Meta.Position, e.Meta.Deliveries = r.cfg.Stream, int64(tok.seq), delivered
+	got, _ := parseReply(m.Reply) // it was parsed when m was taken
+	e.Meta.Stream, e.Meta.Position, e.Meta.Deliveries = r.cfg.Stream, int64(got.seq), got.deliveries
 	r.decoder.read(&b.Batch, m, &r.settings)
 	b.spans = b.spans.Add(len(b.tokens), len(b.Events))
-	b.tokens = append(b.tokens, tok)
+	b.tokens = append(b.tokens, got.token)
+	b.open = append(b.open, len(b.Events)-first)
 }
 
-// returnAll gives messages back that were never emitted, so that another instance gets them at once.
-func (r *streamReader) returnAll(msgs []*natsgo.Msg) {
-	for _, m := range msgs {
-		tok, _, _ := parseReply(m.Reply)
-		r.leases.drop(tok)
-		_ = r.nc.Publish(m.Reply, []byte("-NAK"))
+// remember keeps the batch among those in flight, and tells it which sinks had its events before the last start.
+func (r *streamReader) remember(b *streamBatch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.live[b] = struct{}{}
+	if len(r.had) == 0 {
+		return
 	}
+	for i, t := range b.tokens {
+		sinks := r.had[t.seq]
+		delete(r.had, t.seq)
+		if len(b.spans) > 0 {
+			continue
+		}
+		b.SkipSinks(i, sinks)
+		for _, sink := range sinks {
+			b.ended = append(b.ended, bindings.Leg{Event: int32(i), Sink: sink})
+		}
+	}
+}
+
+// settled ends what remember began. Sinks that had events which come again do not get them again.
+func (r *streamReader) settled(b *streamBatch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.live, b)
+	b.partly(func(seq uint64, sink bindings.SinkID) { r.had[seq] = append(r.had[seq], sink) })
 }

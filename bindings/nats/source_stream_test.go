@@ -362,18 +362,18 @@ func TestStreamRefusesForeignAckPolicy(t *testing.T) {
 }
 
 func TestParseReply(t *testing.T) {
-	want := token{seq: 42, stored: 1700000000000000000}
+	want := receipt{token: token{seq: 42, stored: 1700000000000000000}, deliveries: 3, order: 7}
 	for _, reply := range []string{
 		"$JS.ACK.S.C.3.42.7.1700000000000000000.9",
 		"$JS.ACK._.ACCHASH.S.C.3.42.7.1700000000000000000.9",
 		"$JS.ACK.hub.ACCHASH.S.C.3.42.7.1700000000000000000.9.random",
 	} {
-		if got, delivered, ok := parseReply(reply); !ok || got != want || delivered != 3 {
-			t.Errorf("%s: %v %d %v", reply, got, delivered, ok)
+		if got, ok := parseReply(reply); !ok || got != want {
+			t.Errorf("%s: %v %v", reply, got, ok)
 		}
 	}
 	for _, reply := range []string{"", "_INBOX.x", "$JS.ACK.", "$JS.ACK.S.C", "$JS.ACK.S.C.3.x.7.1.9", "$JS.ACK.S.C.3.99999999999999999999999.7.1.9"} {
-		if _, _, ok := parseReply(reply); ok {
+		if _, ok := parseReply(reply); ok {
 			t.Errorf("%q was taken", reply)
 		}
 	}
@@ -385,7 +385,7 @@ func TestParseReply(t *testing.T) {
 func TestLeases(t *testing.T) {
 	l := newLeases()
 	a, b := token{1, 10}, token{1, 20}
-	if !l.take(a, "r1") || l.take(a, "r2") {
+	if !l.take(a, "r1", 0) || l.take(a, "r2", 0) {
 		t.Error("a held message was taken twice")
 	}
 	if r, ok := l.reply(a); !ok || r != "r2" {
@@ -398,7 +398,7 @@ func TestLeases(t *testing.T) {
 		t.Errorf("%v due in the second round, want r2", got)
 	}
 	// The stream was made again: the sequence means another message, and the old one must not acknowledge it.
-	if !l.take(b, "r3") {
+	if !l.take(b, "r3", 0) {
 		t.Error("another message with the same sequence was not taken")
 	}
 	if _, ok := l.reply(a); ok {

@@ -13,14 +13,22 @@ import (
 )
 
 // ensureStream returns nil if the source's stream is there, which it creates if it may.
-func (s *Source) ensureStream(ctx context.Context, nc *natsgo.Conn) error {
-	_, err := ensureStream(ctx, nc, s.cfg.Stream, s.cfg.Create, s.cfg.Subjects)
-	return err
+func (s *Source) ensureStream(ctx context.Context, nc *natsgo.Conn) (*jetstream.StreamInfo, error) {
+	return streamInfo(ctx, nc, s.cfg.Stream, s.cfg.Create, s.cfg.Subjects)
 }
 
-// ensureStream returns the configuration of a stream, creating it with the default subjects if it is not there and
-// create is not nil.
+// ensureStream returns the configuration of a stream, creating it as streamInfo does.
 func ensureStream(ctx context.Context, nc *natsgo.Conn, name string, create *StreamConfig, subjects []string) (*jetstream.StreamConfig, error) {
+	info, err := streamInfo(ctx, nc, name, create, subjects)
+	if err != nil {
+		return nil, err
+	}
+	return &info.Config, nil
+}
+
+// streamInfo returns what is known of a stream, creating it with the default subjects if it is not there and create is
+// not nil.
+func streamInfo(ctx context.Context, nc *natsgo.Conn, name string, create *StreamConfig, subjects []string) (*jetstream.StreamInfo, error) {
 	js, err := jetStream(nc)
 	if err != nil {
 		return nil, err
@@ -36,7 +44,7 @@ func ensureStream(ctx context.Context, nc *natsgo.Conn, name string, create *Str
 	if err != nil {
 		return nil, fmt.Errorf("nats: stream %s: %w", name, unprefixed(err))
 	}
-	return &stream.CachedInfo().Config, nil
+	return stream.CachedInfo(), nil
 }
 
 // unprefixed takes the client's own "nats: " from an error that gets ours.
