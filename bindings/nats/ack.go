@@ -26,7 +26,6 @@ const (
 // done while the last one was on its way.
 type acker struct {
 	leases  *leases
-	done    *doneSet
 	ackWait time.Duration
 	log     *zap.Logger
 	wake    chan struct{} // capacity 1
@@ -41,6 +40,7 @@ type acker struct {
 	// meets it would never be answered.
 	turn     sync.Mutex // guards what follows
 	nc       *natsgo.Conn
+	done     *doneSet
 	open     []token // to be acknowledged, or not confirmed yet
 	sent     []token // of them, those of the present run
 	lostAt   time.Time
@@ -51,6 +51,13 @@ type acker struct {
 type failure struct {
 	token
 	nak []byte
+}
+
+// use says in which set messages are noted from now on.
+func (a *acker) use(d *doneSet) {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	a.done = d
 }
 
 // acknowledge takes messages that are done, and fail those that go back. Neither blocks.

@@ -59,7 +59,7 @@ type SourceConfig struct {
 	// again, 30s by default, at least 1s. The source extends it for as long as it holds a message.
 	AckWait time.Duration `yaml:"ack_wait,omitempty"`
 	// MaxAckPending bounds the unacknowledged messages of the durable over all its readers, 65536 by default. 1 keeps
-	// strict order even over crashes, one message at a time.
+	// strict order also with several of them, one message at a time.
 	MaxAckPending int `yaml:"max_ack_pending,omitempty"`
 	// Prefetch bounds the messages asked for but not yet handed on, 1024 by default.
 	Prefetch int `yaml:"prefetch,omitempty"`

@@ -41,13 +41,24 @@
 // progress on everything held. A message that is delivered again while it is held is not emitted again; its newest
 // acknowledgement token replaces the old one.
 //
-// Acknowledgements are published in runs by one goroutine; the last of a run asks for an answer, and because the server
-// handles them in order, the answer confirms the run. Until then the messages stay held, and the run is repeated. A
-// message whose delivery failed is given back with a delay that grows with its deliveries, at once when the router stops.
+// A message is acknowledged when its own events have ended. Acknowledgements are published in runs by one goroutine; the
+// last of a run asks for an answer, and because the server handles them in order, the answer confirms the run. Until then the
+// messages stay held, and the run is repeated. A message whose delivery failed is given back with a delay that grows with
+// its deliveries.
 //
-// Order: messages are emitted in the order of the stream and the ordering key is the subject. A message that is given
-// back, or redelivered after a crash, comes after later messages of its subject; who needs strict order across crashes
-// sets max_ack_pending to 1.
+// Order: messages are emitted in the order of the stream and the ordering key is the subject. What a process held that
+// died, and what was on its way when a connection was lost, the server delivers after ack_wait and after later messages. So
+// the durable's only reader resets it to its ack floor first (server 2.15). Readers know each other over core NATS, on
+// _ROUTER.READER.STREAM.DURABLE. A hole in the server's count of deliveries, which the acknowledgement subject has, shows that
+// messages went elsewhere: to the pull of a process that is gone, which the server had not noticed yet.
+//
+// A reset forgets acknowledgements above the floor. The source knows them as stretches of messages that followed each other by
+// the server's count, so that nothing which another reader got is taken for done. They are kept in the key-value bucket
+// router_done, with the sinks that had events which others still lack.
+//
+// A stop leaves what was not delivered unacknowledged, for the reset of the next start. Only when others read the durable,
+// it is given back: after the pull is closed, after everything in flight is home, and in the order of the stream, because
+// the server delivers it in the order in which it is given back, and moves what it has no pull for to the end.
 //
 // The sink publishes all events of a Send and waits for the stream's answer to each. Answers carry the attempt they
 // belong to. Every message has a Nats-Msg-Id that is the same for every attempt (bindings.AppendDeliveryID), so that a

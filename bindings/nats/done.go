@@ -36,6 +36,9 @@ func (d *doneSet) resume(floor, last, order uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.last, d.order, d.shared = last, order, false
+	if floor < d.floor {
+		d.floor = floor // somebody has set the durable back
+	}
 	d.raise(floor)
 }
 
@@ -52,6 +55,13 @@ func (d *doneSet) raise(floor uint64) {
 		}
 	}
 	d.before = slices.DeleteFunc(d.before, func(s stretch) bool { return s.last <= floor })
+}
+
+// doneUpTo returns the sequence up to which everything is done, 0 if nothing is known.
+func (d *doneSet) doneUpTo() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.floor
 }
 
 // reset says that the server delivers everything above the floor again. more is what is done beside what the set knows.

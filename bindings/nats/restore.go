@@ -197,9 +197,9 @@ func (r *streamReader) keep(ctx context.Context) {
 
 func (r *streamReader) save(ctx context.Context) {
 	r.mu.Lock()
-	identity, replicas := r.identity, r.replicas
+	identity, replicas, set := r.identity, r.replicas, r.done
 	r.mu.Unlock()
-	floor, done, changed := r.done.snapshot()
+	floor, done, changed := set.snapshot()
 	if legs := r.legs.Swap(false); identity == 0 || !changed && !legs {
 		return
 	}

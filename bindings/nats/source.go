@@ -55,6 +55,7 @@ type Source struct {
 
 	confirmWait time.Duration // how long one question whether the subscriptions are there may take; tests shorten it
 	dropsEvery  time.Duration // how often a core source looks for drops and tells of them; tests change it
+	tellEvery   time.Duration // how often a stream source says that max_ack_pending stops it; tests shorten it
 
 	mu      sync.Mutex // guards what follows
 	running bool
@@ -83,7 +84,7 @@ func NewSource(cfg SourceConfig, s bindings.SourceSettings, embedded *Embedded) 
 	cfg.setDefaults(s.Name)
 	return &Source{
 		cfg: cfg, settings: s, decoder: d, log: s.Log, status: errors.New("nats: not connected yet"),
-		confirmWait: apiTimeout, dropsEvery: logSlowEvery,
+		confirmWait: apiTimeout, dropsEvery: logSlowEvery, tellEvery: logSlowEvery,
 		endpoint: endpoint{url: cfg.URL, auth: cfg.auth(), name: s.Name, log: s.Log, embedded: embedded},
 	}, nil
 }

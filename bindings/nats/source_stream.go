@@ -23,10 +23,11 @@ type streamReader struct {
 	ctx      context.Context // done when the source is to stop
 	nc       *natsgo.Conn
 	leases   *leases
-	done     *doneSet
+	done     *doneSet // of the present stream; set with mu held
 	acker    *acker
 	presence *presence
 	ledger   *ledger
+	created  time.Time     // when the stream was
 	loaded   bool          // the ledger has been read
 	late     []*natsgo.Msg // see puller.late
 	gapped   time.Time     // when the last gap was closed
@@ -166,7 +167,13 @@ func (r *streamReader) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := r.ensureConsumer(ctx, r.nc); err != nil {
+	if !r.created.Equal(stream.Created) { // sequences of another stream mean other messages
+		r.mu.Lock()
+		r.created, r.done = stream.Created, newDoneSet()
+		r.mu.Unlock()
+		r.acker.use(r.done)
+	}
+	if err := r.ensureConsumer(ctx, r.nc, r.done.doneUpTo()); err != nil {
 		return err
 	}
 	info, err := r.consumer(ctx)
@@ -212,6 +219,8 @@ func (r *streamReader) back(*natsgo.Conn) {
 func (r *streamReader) loop(ctx context.Context, p *puller, emit func(*bindings.Batch)) error {
 	watch := time.NewTicker(pullSilence)
 	defer watch.Stop()
+	full := time.NewTicker(r.tellEvery)
+	defer full.Stop()
 	var msgs []*natsgo.Msg
 	for {
 		if err := p.ask(); err != nil {
@@ -224,6 +233,8 @@ func (r *streamReader) loop(ctx context.Context, p *puller, emit func(*bindings.
 			if p.silent() {
 				return errors.New("nats: pull: no heartbeat from the server")
 			}
+		case <-full.C:
+			r.tellFull()
 		case <-p.wake:
 		}
 		var broken error
@@ -234,6 +245,14 @@ func (r *streamReader) loop(ctx context.Context, p *puller, emit func(*bindings.
 		if broken != nil {
 			return broken
 		}
+	}
+}
+
+// tellFull says that the durable's own bound stops the source, which the window does not show. 1 is a wish for order.
+func (r *streamReader) tellFull() {
+	if held := r.leases.count(); held >= r.cfg.MaxAckPending && held > 1 {
+		r.log.Warn("nats: the durable delivers nothing more until messages are acknowledged; max_ack_pending is less than the window takes",
+			zap.String("durable", r.cfg.Durable), zap.Int("max_ack_pending", r.cfg.MaxAckPending), zap.Int("held", held))
 	}
 }
 

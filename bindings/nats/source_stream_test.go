@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/envelope"
@@ -314,6 +316,91 @@ func TestStreamSourceCreatesStreamAndGoesOnAfterConsumerIsDeleted(t *testing.T) 
 	}
 }
 
+// start: new is about what is there when the durable begins: neither a subject that the stream takes later, nor a durable that
+// is deleted while the source runs, makes it skip anything.
+func TestStreamStartNewSkipsOnlyWhatWasThere(t *testing.T) {
+	n, js, _ := broker(t)
+	publish(t, js, "s.a", "old")
+	r := &router{}
+	stop := start(t, newSource(t, SourceConfig{URL: n.URL, Stream: "S", Start: "new"}), r)
+	publish(t, js, "s.a", "1")
+	eventually(t, "the first event arrives", func() bool { return r.count() == 1 })
+	eventually(t, "it is acknowledged", func() bool { a, _ := pending(t, js, "router-in"); return a == 0 })
+	stop()
+	if _, err := js.UpdateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>", "added.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, js, "added.a", "2")
+	stop = start(t, newSource(t, SourceConfig{URL: n.URL, Stream: "S", Start: "new"}), r)
+	eventually(t, "an event of the added subject arrives", func() bool { return r.times()["2"] == 1 })
+	eventually(t, "it is acknowledged", func() bool { a, _ := pending(t, js, "router-in"); return a == 0 })
+	time.Sleep(50 * time.Millisecond) // the source knows of the answer
+	n.Server().DisconnectClientByID(clientOf(t, n))
+	if err := js.DeleteConsumer(t.Context(), "S", "router-in"); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, js, "s.a", "3")
+	eventually(t, "an event from before the durable was made again arrives", func() bool { return r.times()["3"] == 1 })
+	stop()
+	if times := r.times(); times["old"] != 0 || times["1"] != 1 || times["2"] != 1 {
+		t.Errorf("deliveries %v, want no old one and 1 and 2 once", times)
+	}
+}
+
+// clientOf returns the number of the source's connection.
+func clientOf(t *testing.T, n *testbroker.NATS) uint64 {
+	t.Helper()
+	conns, err := n.Server().Connz(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range conns.Conns {
+		if strings.HasPrefix(c.Name, "router/") {
+			return c.Cid
+		}
+	}
+	t.Fatal("the source is not connected")
+	return 0
+}
+
+func TestStreamSaysThatItsSubjectsChange(t *testing.T) {
+	n, js, _ := broker(t)
+	publish(t, js, "s.b", "before")
+	core, logs := observer.New(zap.InfoLevel)
+	for i, subjects := range [][]string{{"s.a"}, {"s.a", "s.b"}, {"s.a", "s.b"}} {
+		s, err := NewSource(SourceConfig{URL: n.URL, Stream: "S", Subjects: subjects}, sourceSettings(zap.New(core)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &router{}
+		stop := start(t, s, r)
+		publish(t, js, "s.a", fmt.Sprint(i))
+		eventually(t, "the event arrives", func() bool { return r.times()[fmt.Sprint(i)] == 1 })
+		stop()
+	}
+	if n := logs.FilterMessageSnippet("subjects of the durable change").Len(); n != 1 {
+		t.Errorf("it was said %d times, want once", n)
+	}
+}
+
+func TestStreamSaysThatMaxAckPendingStopsIt(t *testing.T) {
+	n, js, _ := broker(t)
+	publishMany(t, js, "s.a", "e", 50)
+	core, logs := observer.New(zap.InfoLevel)
+	s, err := NewSource(SourceConfig{URL: n.URL, Stream: "S", MaxAckPending: 10}, sourceSettings(zap.New(core)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tellEvery = 20 * time.Millisecond
+	release := make(chan struct{})
+	r := &router{async: true, decide: func(*envelope.Event) error { <-release; return nil }}
+	stop := start(t, s, r)
+	eventually(t, "it is said", func() bool { return logs.FilterMessageSnippet("max_ack_pending").Len() > 0 })
+	close(release)
+	eventually(t, "everything arrives", func() bool { return r.count() == 50 })
+	stop()
+}
+
 // A message larger than the prefetch is fetched alone; the others stay within it.
 func TestStreamFetchesLargeMessagesAlone(t *testing.T) {
 	n, js, _ := broker(t)
@@ -356,7 +443,7 @@ func TestStreamRefusesForeignAckPolicy(t *testing.T) {
 	}
 	s := newSource(t, SourceConfig{URL: n.URL, Stream: "S", Durable: "d"})
 	nc := client(t, n.URL)
-	if err := s.ensureConsumer(t.Context(), nc); err == nil || !strings.Contains(err.Error(), "ack policy") {
+	if err := s.ensureConsumer(t.Context(), nc, 0); err == nil || !strings.Contains(err.Error(), "ack policy") {
 		t.Errorf("got %v, want an error about the ack policy", err)
 	}
 }

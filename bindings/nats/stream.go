@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,14 +103,18 @@ func (c *StreamConfig) jetStream(name string, subjects []string) jetstream.Strea
 }
 
 // ensureConsumer makes the durable consumer what the source needs. Of one that is there, only the settings that belong
-// to the source are changed; where it began stays.
-func (s *Source) ensureConsumer(ctx context.Context, nc *natsgo.Conn) error {
+// to the source are changed; where it began stays. One that was deleted while the source ran begins after the message
+// that the source has done last, unless that is 0.
+func (s *Source) ensureConsumer(ctx context.Context, nc *natsgo.Conn, after uint64) error {
 	js, err := jetStream(nc)
 	if err != nil {
 		return err
 	}
 	want := jetstream.ConsumerConfig{Durable: s.cfg.Durable, AckPolicy: jetstream.AckExplicitPolicy}
-	if s.cfg.Start == "new" {
+	switch {
+	case after > 0:
+		want.DeliverPolicy, want.OptStartSeq = jetstream.DeliverByStartSequencePolicy, after+1
+	case s.cfg.Start == "new":
 		want.DeliverPolicy = jetstream.DeliverNewPolicy
 	}
 	have, err := js.Consumer(ctx, s.cfg.Stream, s.cfg.Durable)
@@ -131,6 +136,11 @@ func (s *Source) ensureConsumer(ctx context.Context, nc *natsgo.Conn) error {
 	if err == nil && sameConsumer(&before, &want) {
 		return nil
 	}
+	if err == nil && !sameSubjects(&before, &want) {
+		s.log.Warn("nats: the subjects of the durable change; of an added one, messages before the durable's place are not read",
+			zap.String("durable", s.cfg.Durable), zap.Strings("were", filters(&before)), zap.Strings("are", filters(&want)),
+			zap.Uint64("place", have.CachedInfo().Delivered.Stream))
+	}
 	if _, err := js.CreateOrUpdateConsumer(ctx, s.cfg.Stream, want); err != nil {
 		return s.consumerError(err)
 	}
@@ -138,16 +148,18 @@ func (s *Source) ensureConsumer(ctx context.Context, nc *natsgo.Conn) error {
 }
 
 func sameConsumer(a, b *jetstream.ConsumerConfig) bool {
-	if len(a.FilterSubjects) != len(b.FilterSubjects) {
-		return false
+	return sameSubjects(a, b) && a.AckWait == b.AckWait && a.MaxDeliver == b.MaxDeliver && a.MaxAckPending == b.MaxAckPending &&
+		len(a.BackOff) == 0
+}
+
+func sameSubjects(a, b *jetstream.ConsumerConfig) bool { return slices.Equal(filters(a), filters(b)) }
+
+// filters returns the subjects that a durable takes of its stream, none for all.
+func filters(c *jetstream.ConsumerConfig) []string {
+	if c.FilterSubject != "" {
+		return []string{c.FilterSubject}
 	}
-	for i := range a.FilterSubjects {
-		if a.FilterSubjects[i] != b.FilterSubjects[i] {
-			return false
-		}
-	}
-	return a.AckWait == b.AckWait && a.MaxDeliver == b.MaxDeliver && a.MaxAckPending == b.MaxAckPending &&
-		len(a.BackOff) == 0 && a.FilterSubject == b.FilterSubject
+	return c.FilterSubjects
 }
 
 func (s *Source) consumerError(err error) error {
