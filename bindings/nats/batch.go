@@ -21,6 +21,7 @@ type streamBatch struct {
 	mu    sync.Mutex     // guards what follows
 	open  []int          // events of each message that have not ended
 	ended []bindings.Leg // legs of events that may have others left
+	twice []bindings.Leg // of events that a sink gets more than once, for which one leg does not say that it had all
 	ready []token        // of messages whose last event has just ended
 }
 
@@ -36,8 +37,11 @@ func (b *streamBatch) Staged(_ *bindings.Batch, legs []bindings.Leg) {
 			}
 			continue
 		}
-		for next < len(legs) && int(legs[next].Event) == i {
-			next++
+		first := next
+		for ; next < len(legs) && int(legs[next].Event) == i; next++ {
+			if hasLeg(legs[first:next], legs[next]) {
+				b.twice = append(b.twice, legs[next])
+			}
 		}
 	}
 	b.acknowledge()
@@ -50,12 +54,21 @@ func (b *streamBatch) Ended(_ *bindings.Batch, legs []bindings.Leg) {
 	for i := range legs {
 		if legs[i].Last {
 			b.eventEnded(int(legs[i].Event))
-		} else {
+		} else if !hasLeg(b.twice, legs[i]) {
 			b.ended = append(b.ended, legs[i])
 			b.r.legs.Store(true)
 		}
 	}
 	b.acknowledge()
+}
+
+func hasLeg(legs []bindings.Leg, l bindings.Leg) bool {
+	for i := range legs {
+		if legs[i].Event == l.Event && legs[i].Sink == l.Sink {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *streamBatch) eventEnded(event int) {
@@ -107,7 +120,7 @@ func (b *streamBatch) Settle(*bindings.Batch) {
 func (b *streamBatch) release() {
 	b.Free()
 	b.Reset()
-	b.tokens, b.spans, b.open, b.ended = b.tokens[:0], b.spans[:0], b.open[:0], b.ended[:0]
+	b.tokens, b.spans, b.open, b.ended, b.twice = b.tokens[:0], b.spans[:0], b.open[:0], b.ended[:0], b.twice[:0]
 	select {
 	case b.r.free <- b:
 	default:

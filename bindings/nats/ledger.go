@@ -170,23 +170,26 @@ func (l *ledger) load(ctx context.Context, nc *natsgo.Conn, identity uint64) (*r
 	return r, nil
 }
 
-// save writes the durable's record; replicas is for a bucket that has to be created.
-func (l *ledger) save(ctx context.Context, nc *natsgo.Conn, r *record, replicas int) {
-	if time.Now().Before(l.after) || !nc.IsConnected() {
-		return
-	}
+// writable reports whether it is worth a try to save.
+func (l *ledger) writable(nc *natsgo.Conn) bool {
+	return nc.IsConnected() && !time.Now().Before(l.after)
+}
+
+// save writes the durable's record and reports whether it is written; replicas is for a bucket that has to be created.
+func (l *ledger) save(ctx context.Context, nc *natsgo.Conn, r *record, replicas int) bool {
 	err := l.put(ctx, nc, r.encode(min(ledgerBytes, int(nc.MaxPayload())/2)), replicas)
 	if err == nil {
 		l.after = time.Time{}
-		return
+		return true
 	}
 	l.kv = nil
 	if !nc.IsConnected() {
-		return // tried again when the connection is back
+		return false // tried again when the connection is back
 	}
 	l.after = time.Now().Add(ledgerRetry)
 	l.log.Warn("nats: what is acknowledged above the durable's ack floor cannot be stored; a crash repeats it",
 		zap.String("bucket", ledgerBucket), zap.Error(err))
+	return false
 }
 
 func (l *ledger) put(ctx context.Context, nc *natsgo.Conn, value []byte, replicas int) error {

@@ -196,6 +196,9 @@ func (r *streamReader) keep(ctx context.Context) {
 }
 
 func (r *streamReader) save(ctx context.Context) {
+	if !r.ledger.writable(r.nc) {
+		return
+	}
 	r.mu.Lock()
 	identity, replicas, set := r.identity, r.replicas, r.done
 	r.mu.Unlock()
@@ -206,7 +209,9 @@ func (r *streamReader) save(ctx context.Context) {
 	rec := &record{identity: identity, floor: floor, done: done, partly: r.partly()}
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	r.ledger.save(ctx, r.nc, rec, replicas)
+	if !r.ledger.save(ctx, r.nc, rec, replicas) {
+		r.legs.Store(true) // so that the next try has it
+	}
 }
 
 // partly returns which sinks had messages that are not done.
