@@ -104,7 +104,7 @@ func (f *field) source(t *testing.T, kind, name string) producer {
 		}
 		return producer{
 			config:        fmt.Sprintf("nats: { url: %q, stream: %s, durable: d-%s, ack_wait: 3s }", f.nats.URL, stream, name),
-			acknowledging: true,
+			acknowledging: true, ordered: true,
 			send: func(ctx context.Context, _ *process, events []sent) error {
 				return f.publishNATS(ctx, name+".in.", events, true)
 			},
