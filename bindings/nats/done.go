@@ -64,23 +64,35 @@ func (d *doneSet) doneUpTo() uint64 {
 	return d.floor
 }
 
-// reset says that the server delivers everything above the floor again. more is what is done beside what the set knows.
-func (d *doneSet) reset(floor uint64, more []stretch) {
+// learn adds what another process has done.
+func (d *doneSet) learn(more []stretch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.before = d.all(more)
+	d.before = join(slices.Concat(d.before, more))
+}
+
+// reset says that the server delivers everything above the floor again.
+func (d *doneSet) reset(floor uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.before = d.all()
 	clear(d.byLast)
 	clear(d.byAfter)
 	d.floor, d.last, d.order, d.shared = floor, floor, 0, false
 	d.before = slices.DeleteFunc(d.before, func(s stretch) bool { return s.last <= floor })
 }
 
-// all returns every stretch, sorted and joined where they touch.
-func (d *doneSet) all(more []stretch) []stretch {
-	all := slices.Concat(d.before, more)
+// all returns every stretch, sorted.
+func (d *doneSet) all() []stretch {
+	all := slices.Clone(d.before)
 	for _, s := range d.byLast {
 		all = append(all, s)
 	}
+	return join(all)
+}
+
+// join sorts stretches, and joins those that overlap.
+func join(all []stretch) []stretch {
 	slices.SortFunc(all, func(a, b stretch) int {
 		if a.first < b.first {
 			return -1
@@ -184,7 +196,7 @@ func (d *doneSet) snapshot() (floor uint64, done []stretch, changed bool) {
 	changed = d.added > 0
 	d.added = 0
 	d.before = slices.DeleteFunc(d.before, func(s stretch) bool { return s.last <= d.floor })
-	return d.floor, d.all(nil), changed
+	return d.floor, d.all(), changed
 }
 
 // messages returns how many messages stretches are known to hold.

@@ -75,7 +75,7 @@ func TestDoneSetSpansNothingThatSomebodyElseGot(t *testing.T) {
 	d.add(14, d.delivered(14, 4)) // 13 went to somebody else
 	d.add(15, d.delivered(15, 5))
 	d.add(11, held)
-	d.reset(11, nil)
+	d.reset(11)
 	for seq := uint64(11); seq < 16; seq++ {
 		if d.has(seq) {
 			t.Errorf("message %d is taken for done", seq)
@@ -91,10 +91,11 @@ func TestDoneSetRemembersOverResets(t *testing.T) {
 			d.add(seq, after)
 		}
 	}
-	d.reset(0, []stretch{{first: 8, last: 9, messages: 2}})
+	d.learn([]stretch{{first: 8, last: 9, messages: 2}})
+	d.reset(0)
 	d.delivered(1, 1)
 	d.add(2, d.delivered(2, 2)) // the others have not come again yet
-	d.reset(0, nil)
+	d.reset(0)
 	for seq, want := range map[uint64]bool{1: false, 2: true, 3: true, 4: false, 5: true, 6: true, 7: false, 8: true, 9: true, 10: false} {
 		if got := d.has(seq); got != want {
 			t.Errorf("message %d: done is %v, want %v", seq, got, want)

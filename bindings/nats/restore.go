@@ -33,6 +33,7 @@ func (r *streamReader) restore(ctx context.Context, info *jetstream.ConsumerInfo
 		r.done.resume(info.AckFloor.Stream, info.Delivered.Stream, info.Delivered.Consumer)
 		return nil
 	}
+	r.load(ctx, info)
 	why := r.mayReset(ctx)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -121,13 +122,10 @@ func resets(version string) bool {
 func (r *streamReader) reset(ctx context.Context, info *jetstream.ConsumerInfo) (why string, err error) {
 	r.acker.turn.Lock()
 	defer r.acker.turn.Unlock()
-	known, err := r.stored(ctx, info)
-	if err != nil {
-		return "", err
-	}
 	_, done, _ := r.done.snapshot()
+	r.legs.Store(true) // the ledger has not seen it
 	acknowledged := int(info.Delivered.Consumer) - int(info.AckFloor.Consumer) - info.NumAckPending
-	if unknown := acknowledged - max(messages(done), messages(known)); unknown > repeatAtMost {
+	if unknown := acknowledged - messages(done); unknown > repeatAtMost {
 		return fmt.Sprintf("a reset would repeat %d messages that are acknowledged", unknown), nil
 	}
 	js, err := jetStream(r.nc)
@@ -150,27 +148,28 @@ func (r *streamReader) reset(ctx context.Context, info *jetstream.ConsumerInfo) 
 	}
 	r.late = nil
 	r.leases.void()
-	r.done.reset(resp.ResetSeq-1, known)
+	r.done.reset(resp.ResetSeq - 1)
 	r.log.Info("nats: the durable was reset to its ack floor, so that what was not acknowledged comes first",
 		zap.String("durable", r.cfg.Durable), zap.Uint64("sequence", resp.ResetSeq), zap.Int("unacknowledged", info.NumAckPending),
 		zap.Int("acknowledged", acknowledged))
 	return "", nil
 }
 
-// stored returns what the ledger knows to be done. It is read once: later the process knows more.
-func (r *streamReader) stored(ctx context.Context, info *jetstream.ConsumerInfo) ([]stretch, error) {
+// load reads the ledger, once: later the process knows more. Which sinks had an event holds without a reset too.
+func (r *streamReader) load(ctx context.Context, info *jetstream.ConsumerInfo) {
 	if r.loaded {
-		return nil, nil
+		return
 	}
 	rec, err := r.ledger.load(ctx, r.nc, r.identity)
 	if err != nil {
 		r.log.Warn("nats: what was acknowledged above the durable's ack floor is not known, and comes again", zap.Error(err))
-		return nil, nil
+		return
 	}
 	r.loaded = true
 	if rec == nil || rec.floor > info.AckFloor.Stream {
-		return nil, nil // somebody has set the durable back, to read it again
+		return // somebody has set the durable back, to read it again
 	}
+	r.done.learn(rec.done)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for sink, seqs := range rec.partly {
@@ -178,7 +177,6 @@ func (r *streamReader) stored(ctx context.Context, info *jetstream.ConsumerInfo)
 			r.had[seq] = append(r.had[seq], sink)
 		}
 	}
-	return rec.done, nil
 }
 
 // keep writes the ledger until ctx is done.
