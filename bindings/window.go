@@ -104,12 +104,13 @@ func (w *Window) Acquire(ctx context.Context, events, bytes int) error {
 	return w.wait(ctx, func() bool { return w.tryLocked(events, bytes) })
 }
 
-// wait returns nil once done, which is called with mu held, returns true; otherwise the error of ctx.
+// wait returns nil once done, which is called with mu held, returns true. It returns the error of ctx if that is done first,
+// or was before: room that a stop gives back is not for what comes after it.
 func (w *Window) wait(ctx context.Context, done func() bool) error {
 	waits := false
 	for {
 		w.mu.Lock()
-		if done() {
+		if ctx.Err() == nil && done() {
 			w.waitLocked(&waits, false)
 			w.mu.Unlock()
 			return nil

@@ -20,26 +20,19 @@ const transport = "nats"
 // batchEvents is the most events of one batch. Batches are what has gathered, so that this is a bound and no goal.
 const batchEvents = 256
 
-// cut returns how many messages make the next batch: no more than the window's bounds, which a larger batch would pass
-// when nothing else is in flight.
-func (s *Source) cut(msgs []*natsgo.Msg) int {
-	events := s.maxEvents()
-	_, bytes := s.settings.Window.Bounds()
+// cut waits for room in the window and returns how many of msgs make the next batch, at least one, and the most events that it
+// may have: a message that is several events may fill it before the cut. The error is that of ctx.
+func (s *Source) cut(ctx context.Context, msgs []*natsgo.Msg) (n, events int, err error) {
+	events, bytes, err := s.settings.Window.Await(ctx)
+	events = min(events, batchEvents)
 	size := 0
-	for i, m := range msgs {
-		if size += m.Size(); i >= events || i > 0 && bytes > 0 && size > bytes {
-			return i
+	for n < len(msgs) && n < events {
+		if size += msgs[n].Size(); n > 0 && size > bytes {
+			break
 		}
+		n++
 	}
-	return len(msgs)
-}
-
-// maxEvents returns the most events of one batch. A message that is several events may fill it before the cut.
-func (s *Source) maxEvents() int {
-	if events, _ := s.settings.Window.Bounds(); events > 0 && events < batchEvents {
-		return events
-	}
-	return batchEvents
+	return n, events, err
 }
 
 // Source reads from core NATS subjects or from a JetStream stream.

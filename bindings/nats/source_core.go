@@ -234,20 +234,20 @@ func (r *coreReader) run(ctx context.Context, emit func(*bindings.Batch)) {
 // emit hands msgs on once there is room. They have left the client's buffer, so they are emitted even if ctx is done;
 // room comes when the pipeline settles what it has, which it does on every way of stopping.
 func (r *coreReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*bindings.Batch)) {
+	ctx = context.WithoutCancel(ctx) // never done, so that waiting for room has no error
 	for len(msgs) > 0 {
-		n := r.cut(msgs)
+		n, most, _ := r.cut(ctx, msgs)
 		b := r.batch()
 		for i, m := range msgs[:n] {
 			r.fill(&b.Batch, m)
 			r.decoder.read(&b.Batch, m, &r.settings)
-			if len(b.Events) >= r.maxEvents() {
+			if len(b.Events) >= most {
 				n = i + 1
 				break
 			}
 		}
 		size := b.Size()
-		// The context is never done, so there is no error.
-		_ = r.settings.Window.Acquire(context.WithoutCancel(ctx), len(b.Events), size)
+		_ = r.settings.Window.Acquire(ctx, len(b.Events), size)
 		b.Hold(r.settings.Window, size)
 		r.inFlight.Add(1)
 		emit(&b.Batch)

@@ -262,11 +262,14 @@ func (r *streamReader) emit(ctx context.Context, msgs []*natsgo.Msg, emit func(*
 		if ctx.Err() != nil {
 			return false // room that was given back since would let later messages pass those that had none
 		}
-		n := r.cut(msgs)
+		n, most, err := r.cut(ctx, msgs)
+		if err != nil {
+			return false
+		}
 		b := r.batch()
 		for i, m := range msgs[:n] {
 			r.add(b, m)
-			if len(b.Events) >= r.maxEvents() {
+			if len(b.Events) >= most {
 				n = i + 1
 				break
 			}
