@@ -211,7 +211,9 @@ func (f *field) produceKafka(ctx context.Context, topic string, events []sent) e
 }
 
 func (f *field) readKafka(t *testing.T, topic string, l *ledger) {
-	cl, err := f.kafka.Client(kgo.ConsumeTopics(topic), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))
+	// A partition of a new topic may have no leader yet; the client would look again after five seconds only.
+	cl, err := f.kafka.Client(kgo.ConsumeTopics(topic), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
