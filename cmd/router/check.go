@@ -13,6 +13,8 @@ import (
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/pipeline"
 )
 
@@ -52,7 +54,7 @@ func (a *app) check(ctx context.Context, paths []string, connect bool) error {
 		return err
 	}
 	if err := sinksCanBeMade(ctx, cfg); err != nil {
-		return configError(err)
+		return exit.OfConfig(err)
 	}
 	results := a.runTests(cfg)
 	var parts []reached
@@ -78,7 +80,7 @@ func (a *app) check(ctx context.Context, paths []string, connect bool) error {
 		a.printCheck(cfg, results, parts)
 	}
 	if unreached > 0 {
-		return &codeError{code: exitEnvironment, err: fmt.Errorf("%s not reached", count(unreached, "part")), silent: true}
+		return &exit.Error{Code: exit.Environment, Err: fmt.Errorf("%s not reached", phrase.Count(unreached, "part")), Silent: true}
 	}
 	return testsError(results)
 }
@@ -101,8 +103,8 @@ func (a *app) printCheck(cfg *config.Config, results []testResult, parts []reach
 	if failedTests(results) > 0 || slices.ContainsFunc(parts, func(p reached) bool { return !p.OK }) {
 		return
 	}
-	fmt.Fprintf(a.stdout, "%s: %s, %s, %s, %s passed\n", s.good("ok"), count(len(cfg.Sources), "source"),
-		count(len(cfg.Sinks), "sink"), count(len(cfg.Routes), "route"), count(len(results), "test"))
+	fmt.Fprintf(a.stdout, "%s: %s, %s, %s, %s passed\n", s.good("ok"), phrase.Count(len(cfg.Sources), "source"),
+		phrase.Count(len(cfg.Sinks), "sink"), phrase.Count(len(cfg.Routes), "route"), phrase.Count(len(results), "test"))
 }
 
 // sinksCanBeMade makes every sink without connecting it: some of what a transport cannot do shows only then. What this
@@ -128,7 +130,7 @@ func sinksCanBeMade(ctx context.Context, cfg *config.Config) error {
 func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error) {
 	w, err := newWiring(cfg, zap.NewNop(), a.events())
 	if err != nil {
-		return nil, configError(err)
+		return nil, exit.OfConfig(err)
 	}
 	defer w.close()
 	var list []reached

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
 )
 
 // What a sink can only tell when it is made showed at run alone. What this machine lacks is still no fault of the file.
@@ -24,11 +25,11 @@ func TestCheckMakesTheSinks(t *testing.T) {
 		"lacks.yaml":  strings.NewReplacer("SINK", "url: https://x.example/, tls: { ca: gone.pem }").Replace(oneSink),
 	})
 	r := command(t, "check")
-	if r.code != exitConfig {
+	if r.code != exit.Config {
 		t.Errorf("exit %d", r.code)
 	}
 	wants(t, r, "router.yaml:2:", "sinks.out.http.max_header: 20 bytes leave no room for an event")
-	if r := command(t, "check", "-c", "lacks.yaml"); r.code != exitFine {
+	if r := command(t, "check", "-c", "lacks.yaml"); r.code != exit.Fine {
 		t.Errorf("without the file of a certificate: exit %d: %s", r.code, r.all())
 	}
 }
@@ -54,7 +55,7 @@ func TestTypoInTheAttributeName(t *testing.T) {
 	workspace(t, map[string]string{"router.yaml": text + "tests:\n  - { event: { type: com.acme.paid, region: eu }, from: orders, goes_to: [bus, billing] }\n"})
 	for _, name := range []string{"test", "check"} {
 		r := command(t, name)
-		if r.code != exitFailed {
+		if r.code != exit.Failed {
 			t.Errorf("%s: exit %d", name, r.code)
 		}
 		wants(t, r, "goes_to  expected bus, billing", "got      none", "router.yaml:14:42", "hint: did you mean region?")
@@ -73,7 +74,7 @@ func TestTypoInTheCase(t *testing.T) {
 			`hint: type is "com.acme.paid"; it differs only in case`)
 	}
 	r := command(t, "check", "-c", "name.yaml")
-	if r.code != exitConfig {
+	if r.code != exit.Config {
 		t.Errorf("exit %d", r.code)
 	}
 	wants(t, r, "name.yaml:14:13: ", "attribute names are lower case: write type, not Type")
@@ -86,7 +87,7 @@ func TestTypoInTheMatcher(t *testing.T) {
 		workspace(t, map[string]string{"router.yaml": strings.Replace(shop, "type: com.acme.paid,", "type: { "+word+": com.acme. },", 1), "event.json": paidEvent})
 		for _, args := range [][]string{{"check"}, {"test"}, {"explain", "event.json"}, {"run"}} {
 			r := command(t, args...)
-			if r.code != exitConfig {
+			if r.code != exit.Config {
 				t.Errorf("%v: exit %d", args, r.code)
 			}
 			wants(t, r, "router.yaml:14:21: routes[1].when.type", want)
@@ -110,7 +111,7 @@ dead_letter: hold
 		"router.yaml:4:50: ", "router.yaml:5:60: ", "router.yaml:5:84: ", "router.yaml:7:25: ", "router.yaml:7:48: ", "router.yaml:7:80: ",
 	}
 	r := command(t, "check")
-	if r.code != exitConfig {
+	if r.code != exit.Config {
 		t.Errorf("exit %d", r.code)
 	}
 	wants(t, r, append(places, "6 problems")...)
@@ -163,7 +164,7 @@ func TestWhatTheEnvironmentLacks(t *testing.T) {
 	} {
 		workspace(t, map[string]string{"router.yaml": c.text, "bad.pem": "no certificate"})
 		r := command(t, "run")
-		if r.code != exitEnvironment {
+		if r.code != exit.Environment {
 			t.Errorf("%s: exit %d: %s", name, r.code, r.all())
 		}
 		wants(t, r, c.place)
@@ -180,19 +181,19 @@ func TestExitCodes(t *testing.T) {
 		args []string
 		code int
 	}{
-		{[]string{"check"}, exitFine},
-		{[]string{"check", "-c", "failing.yaml"}, exitFailed},
-		{[]string{"check", "-c", "bad.yaml"}, exitConfig},
-		{[]string{"check", "-c", "none.yaml"}, exitEnvironment},
-		{[]string{"test", "-c", "failing.yaml"}, exitFailed},
-		{[]string{"run", "-c", "failing.yaml"}, exitConfig},
-		{[]string{"explain", "event.json"}, exitFine},
-		{[]string{"schema"}, exitFine},
-		{[]string{"schema", "x"}, exitConfig},
-		{[]string{"version"}, exitFine},
-		{[]string{"chekc"}, exitConfig},
-		{[]string{"check", "--conect"}, exitConfig},
-		{[]string{"--help"}, exitFine},
+		{[]string{"check"}, exit.Fine},
+		{[]string{"check", "-c", "failing.yaml"}, exit.Failed},
+		{[]string{"check", "-c", "bad.yaml"}, exit.Config},
+		{[]string{"check", "-c", "none.yaml"}, exit.Environment},
+		{[]string{"test", "-c", "failing.yaml"}, exit.Failed},
+		{[]string{"run", "-c", "failing.yaml"}, exit.Config},
+		{[]string{"explain", "event.json"}, exit.Fine},
+		{[]string{"schema"}, exit.Fine},
+		{[]string{"schema", "x"}, exit.Config},
+		{[]string{"version"}, exit.Fine},
+		{[]string{"chekc"}, exit.Config},
+		{[]string{"check", "--conect"}, exit.Config},
+		{[]string{"--help"}, exit.Fine},
 	} {
 		for _, args := range [][]string{c.args, append(c.args, "--json")} {
 			if r := command(t, args...); r.code != c.code {
@@ -214,7 +215,7 @@ func TestSchemaPrintsTheSchema(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		r := command(t, "completion", shell)
-		if r.code != exitFine || !strings.Contains(r.stdout, "router") {
+		if r.code != exit.Fine || !strings.Contains(r.stdout, "router") {
 			t.Errorf("%s: exit %d: %.100s", shell, r.code, r.all())
 		}
 		path, err := exec.LookPath(shell)
@@ -236,12 +237,12 @@ func TestCompletion(t *testing.T) {
 func TestSendToStandardOutput(t *testing.T) {
 	r := command(t, "send", "--sink", "stdout: {}", "--type", "com.acme.hello", "--source", "/me", "--id", "1", "--data", `{"a":1}`)
 	const want = `{"specversion":"1.0","id":"1","source":"/me","type":"com.acme.hello","datacontenttype":"application/json","data":{"a":1}}` + "\n"
-	if r.code != exitFine || r.stdout != want {
+	if r.code != exit.Fine || r.stdout != want {
 		t.Errorf("exit %d, got %s%s", r.code, r.stdout, r.stderr)
 	}
 	workspace(t, map[string]string{"router.yaml": shop, "events/a.json": "[" + paidEvent + "]", "events/b.http": sampleRequest})
 	r = command(t, "send", "--to", "screen", "events")
-	if r.code != exitFine || strings.Count(r.stdout, "\n") != 2 {
+	if r.code != exit.Fine || strings.Count(r.stdout, "\n") != 2 {
 		t.Errorf("exit %d, got %s%s", r.code, r.stdout, r.stderr)
 	}
 	wants(t, r, "2 of 2 events confirmed", `"id":"9"`)
@@ -264,11 +265,11 @@ func TestRequestsInFiles(t *testing.T) {
 		"short.http":   head + "Content-Length: 100\r\n\r\n{ }",
 	})
 	r := command(t, "send", "--to", "screen", "good")
-	if r.code != exitFine || strings.Count(r.stdout, `"data":{"order":{"total":150}}}`+"\n") != 2 {
+	if r.code != exit.Fine || strings.Count(r.stdout, `"data":{"order":{"total":150}}}`+"\n") != 2 {
 		t.Errorf("exit %d: %s", r.code, r.all())
 	}
 	r = command(t, "explain", "good")
-	if r.code != exitFine || strings.Count(r.stdout, "+ big") != 2 {
+	if r.code != exit.Fine || strings.Count(r.stdout, "+ big") != 2 {
 		t.Errorf("exit %d: %s", r.code, r.all())
 	}
 	wants(t, command(t, "test"), "2 passed, 0 failed")
@@ -276,7 +277,7 @@ func TestRequestsInFiles(t *testing.T) {
 	wants(t, command(t, "lint", "good/ch.http", "good/gz.http"), "2 events, 0 violations")
 	for _, args := range [][]string{{"send", "--to", "screen"}, {"explain"}, {"lint"}, {"diff", "router.yaml", "new.yaml", "--events"}} {
 		r := command(t, append(args, "short.http")...)
-		if r.code != exitFailed {
+		if r.code != exit.Failed {
 			t.Errorf("%v: exit %d: %s", args, r.code, r.all())
 		}
 		wants(t, r, "short.http:1: ", "Content-Length: it says 100 bytes, and the body has 3")
@@ -289,7 +290,7 @@ func TestDemoBalances(t *testing.T) {
 		t.Skip("NOT TESTED in short mode: the demo, which takes three seconds")
 	}
 	r := command(t, "demo", "--for", "2s", "--rate", "300", "--json")
-	if r.code != exitFine {
+	if r.code != exit.Fine {
 		t.Fatalf("exit %d: %s", r.code, r.all())
 	}
 	report := decoded(t, r.stdout)
@@ -328,9 +329,9 @@ func TestHealth(t *testing.T) {
 	ran := make(chan error, 1)
 	go func() { ran <- in.run(ctx) }()
 	address := in.admin.Addr().String()
-	eventually(t, "the router is ready", func() bool { return command(t, "health", "--address", address).code == exitFine })
+	eventually(t, "the router is ready", func() bool { return command(t, "health", "--address", address).code == exit.Fine })
 	r := command(t, "health", "--address", address, "--json")
-	if report := decoded(t, r.stdout); r.code != exitFine || report["ready"] != true || len(report["parts"].([]any)) == 0 {
+	if report := decoded(t, r.stdout); r.code != exit.Fine || report["ready"] != true || len(report["parts"].([]any)) == 0 {
 		t.Errorf("exit %d: %s", r.code, r.stdout)
 	}
 	wants(t, command(t, "health", "--address", address), "source in", "sink out")
@@ -338,7 +339,7 @@ func TestHealth(t *testing.T) {
 	if err := <-ran; err != nil {
 		t.Error(err)
 	}
-	if r := command(t, "health", "--address", address); r.code != exitFailed {
+	if r := command(t, "health", "--address", address); r.code != exit.Failed {
 		t.Errorf("a router that does not run: exit %d: %s", r.code, r.all())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -81,13 +82,13 @@ func (r *routeCovered) add(v routing.Verdict, rules []routing.Rule) bool {
 
 func (a *app) printCoverage(c coverage) {
 	p := a.printer()
-	p.line(0, "coverage: %d of %s, %g%%", c.Covered, count(c.Routes, "route"), c.Percent)
+	p.line(0, "coverage: %d of %s, %g%%", c.Covered, phrase.Count(c.Routes, "route"), c.Percent)
 	for _, r := range c.Each {
 		switch {
 		case r.Matched > 0:
 		case r.ShadowedBy != nil:
 			p.line(2, "%s: no test reaches it, route %s stops the events that it would match  %s",
-				p.bold(r.Name), names(r.ShadowedBy), p.dim(r.Place))
+				p.bold(r.Name), phrase.Names(r.ShadowedBy), p.dim(r.Place))
 		default:
 			p.line(2, "%s: no test reaches it  %s", p.bold(r.Name), p.dim(r.Place))
 		}

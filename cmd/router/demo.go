@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/pipeline"
 )
 
@@ -63,16 +64,16 @@ type demoRun struct {
 
 func (a *app) demo(ctx context.Context, length time.Duration, rate int) error {
 	if length <= 0 || rate <= 0 {
-		return &codeError{code: exitConfig, err: errors.New("demo: --for and --rate must be positive")}
+		return &exit.Error{Code: exit.Config, Err: errors.New("demo: --for and --rate must be positive")}
 	}
 	store, err := os.MkdirTemp("", "router-demo-")
 	if err != nil {
-		return &codeError{code: exitEnvironment, err: err}
+		return &exit.Error{Code: exit.Environment, Err: err}
 	}
 	defer func() { _ = os.RemoveAll(store) }() // a temporary folder that stays is harmless
 	receiver, err := newDemoReceiver(ctx)
 	if err != nil {
-		return &codeError{code: exitEnvironment, err: err}
+		return &exit.Error{Code: exit.Environment, Err: err}
 	}
 	defer receiver.close()
 	d := &demoRun{app: a, receiver: receiver, terminal: &lineCounter{w: a.events()}}
@@ -96,7 +97,7 @@ func (d *demoRun) build(store string) error {
 		ReadDir:   func(string) ([]fs.DirEntry, error) { return nil, fs.ErrInvalid },
 	})
 	if err != nil {
-		return configError(err)
+		return exit.OfConfig(err)
 	}
 	log, err := newLogger(cfg.Log, d.app.stderr)
 	if err != nil {
@@ -227,7 +228,7 @@ func (d *demoRun) report() error {
 			t.Sent, t.Billing+t.Terminal, t.Debug+t.Unmatched, verdict)
 	}
 	if !ok {
-		return &codeError{code: exitFailed, err: errors.New("demo: the figures do not balance"), silent: true}
+		return &exit.Error{Code: exit.Failed, Err: errors.New("demo: the figures do not balance"), Silent: true}
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/internal/sample"
 )
 
@@ -104,7 +106,7 @@ func (a *app) diffCommand() *cobra.Command {
 			}
 			for _, cfg := range []*config.Config{before, after} {
 				if _, ok := cfg.Sources[from]; from != "" && !ok {
-					return &codeError{code: exitConfig, err: unknownName("source", from, cfg.SourceNames())}
+					return &exit.Error{Code: exit.Config, Err: unknownName("source", from, cfg.SourceNames())}
 				}
 			}
 			var list []sample.Event
@@ -137,7 +139,7 @@ func (a *app) reportDiff(d *difference, fail bool) error {
 		a.printer().difference(d)
 	}
 	if fail && changed {
-		return &codeError{code: exitFailed, err: fmt.Errorf("%s moved", count(d.Moved, "event")), silent: true}
+		return &exit.Error{Code: exit.Failed, Err: fmt.Errorf("%s moved", phrase.Count(d.Moved, "event")), Silent: true}
 	}
 	return nil
 }

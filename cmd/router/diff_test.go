@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
 )
 
 func TestDiffWithEvents(t *testing.T) {
@@ -22,7 +23,7 @@ func TestDiffWithEvents(t *testing.T) {
 	}, "\n")
 	workspace(t, map[string]string{"old.yaml": shop, "new/a.yaml": after, "events.jsonl": events, "folder/a.json": "[" + paidEvent + "]"})
 	r := command(t, "diff", "old.yaml", "new", "--events", "events.jsonl")
-	if r.code != exitFine {
+	if r.code != exit.Fine {
 		t.Errorf("exit %d: without --fail-on-change it only tells", r.code)
 	}
 	wants(t, r, "4 of 5 events moved",
@@ -33,14 +34,14 @@ func TestDiffWithEvents(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"old.yaml", "new", "--events", "events.jsonl", "--fail-on-change"}, exitFailed, "4 of 5 events moved"},
-		{[]string{"old.yaml", "new", "--events", "events.jsonl", "--from", "hooks"}, exitFine, "2 of 5 events moved"},
-		{[]string{"old.yaml", "new", "--events", "folder", "--fail-on-change"}, exitFailed, "1 of 1 event moved"},
-		{[]string{"old.yaml", "old.yaml", "--events", "events.jsonl", "--fail-on-change"}, exitFine, "0 of 5 events moved"},
-		{[]string{"old.yaml", "none.yaml"}, exitEnvironment, "none.yaml: no such file"},
-		{[]string{"old.yaml", "new", "--events", "none.json"}, exitEnvironment, "none.json: no such file"},
-		{[]string{"old.yaml", "new", "--from", "order"}, exitConfig, `did you mean "orders"?`},
-		{[]string{"old.yaml"}, exitConfig, "diff takes two configurations: the old one and the new one; got 1 argument"},
+		{[]string{"old.yaml", "new", "--events", "events.jsonl", "--fail-on-change"}, exit.Failed, "4 of 5 events moved"},
+		{[]string{"old.yaml", "new", "--events", "events.jsonl", "--from", "hooks"}, exit.Fine, "2 of 5 events moved"},
+		{[]string{"old.yaml", "new", "--events", "folder", "--fail-on-change"}, exit.Failed, "1 of 1 event moved"},
+		{[]string{"old.yaml", "old.yaml", "--events", "events.jsonl", "--fail-on-change"}, exit.Fine, "0 of 5 events moved"},
+		{[]string{"old.yaml", "none.yaml"}, exit.Environment, "none.yaml: no such file"},
+		{[]string{"old.yaml", "new", "--events", "none.json"}, exit.Environment, "none.json: no such file"},
+		{[]string{"old.yaml", "new", "--from", "order"}, exit.Config, `did you mean "orders"?`},
+		{[]string{"old.yaml"}, exit.Config, "diff takes two configurations: the old one and the new one; got 1 argument"},
 	} {
 		r := command(t, append([]string{"diff"}, c.args...)...)
 		if r.code != c.code {
@@ -88,7 +89,7 @@ func TestDiffWithoutEvents(t *testing.T) {
 		workspace(t, map[string]string{"old.yaml": route(c.before), "new.yaml": route(c.after)})
 		r := command(t, "diff", "old.yaml", "new.yaml", "--json", "--fail-on-change")
 		d := decoded(t, r.stdout)["difference"].(map[string]any)
-		if r.code != exitFailed || d["moved"] == 0.0 || d["synthesised"] != true || len(d["rules"].([]any)) == 0 {
+		if r.code != exit.Failed || d["moved"] == 0.0 || d["synthesised"] != true || len(d["rules"].([]any)) == 0 {
 			t.Errorf("%s -> %s: exit %d, moved %v of %v, rules %v", c.before, c.after, r.code, d["moved"], d["events"], d["rules"])
 		}
 	}
@@ -123,7 +124,7 @@ func TestDiffOfRules(t *testing.T) {
 		"+ route huge  {when: {data: {order.total: {gte: 100}}}, to: [archive]}  new.yaml:18:5",
 		"~ route paid  new.yaml:13:5", "    - {from: [orders], when: {region: [eu, us], type: com.acme.paid}", "    + {from: [orders], when: {region: [eu, us]}", "+ sink extra")
 	wants(t, command(t, "diff", "old.yaml", "reordered.yaml"), "~ the order of the routes", "0 of ")
-	if r := command(t, "diff", "old.yaml", "old.yaml", "--fail-on-change"); r.code != exitFine || strings.Count(r.stdout, "\n") != 1 {
+	if r := command(t, "diff", "old.yaml", "old.yaml", "--fail-on-change"); r.code != exit.Fine || strings.Count(r.stdout, "\n") != 1 {
 		t.Errorf("a file with itself: exit %d: %s", r.code, r.stdout)
 	}
 }
@@ -134,14 +135,14 @@ func TestDiffNamesEveryKey(t *testing.T) {
 		more, want string
 		code       int
 	}{
-		{"retry: { attempts: 3 }", "~ retry is configured differently: attempts\n", exitFailed},
-		{"limits: { event: 2KiB, attributes: 9 }", "~ limits is configured differently: event, attributes\n", exitFailed},
-		{"shutdown: { drain: 3s }", "~ shutdown is configured differently: drain\n", exitFailed},
-		{"embedded: { store: data }", "~ embedded is configured differently: store\n", exitFailed},
-		{"admin: { listen: 127.0.0.1:9 }", "~ admin is configured differently: listen; no event depends on it\n", exitFine},
-		{"log: { level: debug }", "~ log is configured differently: level; no event depends on it\n", exitFine},
-		{"tests: [{ event: { type: t }, unmatched: true }]", "0 of ", exitFine},
-		{"retry: {}", "0 of ", exitFine},
+		{"retry: { attempts: 3 }", "~ retry is configured differently: attempts\n", exit.Failed},
+		{"limits: { event: 2KiB, attributes: 9 }", "~ limits is configured differently: event, attributes\n", exit.Failed},
+		{"shutdown: { drain: 3s }", "~ shutdown is configured differently: drain\n", exit.Failed},
+		{"embedded: { store: data }", "~ embedded is configured differently: store\n", exit.Failed},
+		{"admin: { listen: 127.0.0.1:9 }", "~ admin is configured differently: listen; no event depends on it\n", exit.Fine},
+		{"log: { level: debug }", "~ log is configured differently: level; no event depends on it\n", exit.Fine},
+		{"tests: [{ event: { type: t }, unmatched: true }]", "0 of ", exit.Fine},
+		{"retry: {}", "0 of ", exit.Fine},
 	} {
 		workspace(t, map[string]string{"old.yaml": shop, "new.yaml": shop + c.more + "\n", "event.json": paidEvent})
 		r := command(t, "diff", "old.yaml", "new.yaml", "--fail-on-change")
@@ -149,10 +150,10 @@ func TestDiffNamesEveryKey(t *testing.T) {
 			t.Errorf("%s: exit %d, want %d: %s", c.more, r.code, c.code, r.all())
 		}
 		list := command(t, "diff", "old.yaml", "new.yaml", "--fail-on-change", "--json")
-		if ok := decoded(t, list.stdout)["ok"]; list.code != c.code || ok != (c.code == exitFine) {
+		if ok := decoded(t, list.stdout)["ok"]; list.code != c.code || ok != (c.code == exit.Fine) {
 			t.Errorf("%s: exit %d, ok %v", c.more, list.code, ok)
 		}
-		if r := command(t, "diff", "old.yaml", "new.yaml", "--fail-on-change", "--events", "event.json"); r.code != exitFine {
+		if r := command(t, "diff", "old.yaml", "new.yaml", "--fail-on-change", "--events", "event.json"); r.code != exit.Fine {
 			t.Errorf("%s: events that stay where they are: exit %d: %s", c.more, r.code, r.all())
 		}
 	}
@@ -172,16 +173,16 @@ func TestDiffOfTheOrder(t *testing.T) {
 		want     string
 		code     int
 	}{
-		{[]string{a, b}, []string{b, a}, none, exitFine},
-		{[]string{a, b, c}, []string{c, a, b}, none, exitFine},
-		{[]string{stop, a, b}, []string{stop, b, a}, none, exitFine},
-		{[]string{a, b, stop}, []string{b, a, stop}, none, exitFine},
-		{[]string{stop, a}, []string{a, stop}, stops, exitFailed},
-		{[]string{a, stop, b}, []string{b, stop, a}, stops, exitFailed},
-		{[]string{a, b, stop, c}, []string{a, stop, b, c}, stops, exitFailed},
-		{[]string{a, also}, []string{also, a}, shared, exitFailed},
-		{[]string{a, b, also}, []string{b, a, also}, none, exitFine},
-		{[]string{a, stop}, []string{a, b, stop}, "+ route b", exitFailed},
+		{[]string{a, b}, []string{b, a}, none, exit.Fine},
+		{[]string{a, b, c}, []string{c, a, b}, none, exit.Fine},
+		{[]string{stop, a, b}, []string{stop, b, a}, none, exit.Fine},
+		{[]string{a, b, stop}, []string{b, a, stop}, none, exit.Fine},
+		{[]string{stop, a}, []string{a, stop}, stops, exit.Failed},
+		{[]string{a, stop, b}, []string{b, stop, a}, stops, exit.Failed},
+		{[]string{a, b, stop, c}, []string{a, stop, b, c}, stops, exit.Failed},
+		{[]string{a, also}, []string{also, a}, shared, exit.Failed},
+		{[]string{a, b, also}, []string{b, a, also}, none, exit.Fine},
+		{[]string{a, stop}, []string{a, b, stop}, "+ route b", exit.Failed},
 	} {
 		file := func(routes []string) string {
 			return strings.SplitAfter(shop, "routes:\n")[0] + "  - " + strings.Join(routes, "\n  - ") + "\nunmatched: drop\ndead_letter: dead\n"

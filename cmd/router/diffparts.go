@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/phrase"
 )
 
 // comparedElsewhere are the keys of a configuration that have a comparison of their own, and tests, which change nothing
@@ -133,21 +134,21 @@ func (p *printer) difference(d *difference) {
 	if d.Synthesised {
 		made = ", made of the rules' conditions,"
 	}
-	p.line(0, "%d of %s%s moved", d.Moved, count(d.Events, "event"), made)
+	p.line(0, "%d of %s%s moved", d.Moved, phrase.Count(d.Events, "event"), made)
 	for i := range d.Moves {
 		p.move(&d.Moves[i])
 	}
 }
 
 func (p *printer) move(m *move) {
-	p.line(2, "%s: %s -> %s", count(m.Count, "event"), m.Before.text(), p.bold(m.After.text()))
+	p.line(2, "%s: %s -> %s", phrase.Count(m.Count, "event"), m.Before.text(), p.bold(m.After.text()))
 	for _, x := range m.Events {
 		from := ""
 		if x.From != "" {
 			from = "  from " + x.From
 		}
 		if x.Event != nil {
-			p.line(6, "%s%s", shorten(string(x.Event), 2*p.most()), from)
+			p.line(6, "%s%s", phrase.Shorten(string(x.Event), 2*p.most()), from)
 		} else {
 			p.line(6, "%s%s  type %s  source %s%s", x.ID, p.place(x.Where), x.Type, x.Source, from)
 		}

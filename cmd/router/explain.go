@@ -12,6 +12,8 @@ import (
 
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/internal/sample"
 	"github.com/eventrouter/router/routing"
 )
@@ -74,7 +76,7 @@ func (a *app) explainCommand() *cobra.Command {
 				return err
 			}
 			if _, ok := cfg.Sources[from]; from != "" && !ok {
-				return &codeError{code: exitConfig, err: unknownName("source", from, cfg.SourceNames())}
+				return &exit.Error{Code: exit.Config, Err: unknownName("source", from, cfg.SourceNames())}
 			}
 			events, err := a.readEvents(args[0])
 			if err != nil {
@@ -100,7 +102,7 @@ func unknownName(what, name string, known []string) error {
 	if s := routing.Suggest(name, known); s != "" {
 		text += fmt.Sprintf("; did you mean %q?", s)
 	} else {
-		text += "; there are " + names(known)
+		text += "; there are " + phrase.Names(known)
 	}
 	return fmt.Errorf("%s", text)
 }
@@ -194,7 +196,7 @@ func (j *judge) finding(f *routing.Finding, e *envelope.Event, route int) explai
 
 func (p *printer) explanation(x *explanation, f explainFlags) {
 	most := p.most()
-	p.line(0, "%s%s  type %s  source %s", p.bold("event "+shorten(x.ID, most)), p.place(x.Where), shorten(x.Type, most), shorten(x.Source, most))
+	p.line(0, "%s%s  type %s  source %s", p.bold("event "+phrase.Shorten(x.ID, most)), p.place(x.Where), phrase.Shorten(x.Type, most), phrase.Shorten(x.Source, most))
 	for i := range x.Routes {
 		r := &x.Routes[i]
 		switch r.Outcome {
@@ -268,7 +270,7 @@ func (p *printer) targets(targets []explainedTarget) {
 		p.line(2, "=> %s%s%s", t.Sink, padding, text)
 		for _, name := range slices.Sorted(maps.Keys(t.Set)) {
 			if v := t.Set[name]; v != nil {
-				p.line(column+7, "set %s: %q", name, shorten(*v, p.most()))
+				p.line(column+7, "set %s: %q", name, phrase.Shorten(*v, p.most()))
 			} else {
 				p.line(column+7, "set %s: removed", name)
 			}
@@ -282,13 +284,13 @@ func (p *printer) targets(targets []explainedTarget) {
 // target says in one line what a sink would get.
 func (p *printer) target(t *explainedTarget) string {
 	var parts []string
-	for _, part := range []string{t.Mode, shorten(t.Address, p.most())} {
+	for _, part := range []string{t.Mode, phrase.Shorten(t.Address, p.most())} {
 		if part != "" {
 			parts = append(parts, part)
 		}
 	}
 	if t.Key != "" {
-		parts = append(parts, fmt.Sprintf("key %q", shorten(t.Key, p.most())))
+		parts = append(parts, fmt.Sprintf("key %q", phrase.Shorten(t.Key, p.most())))
 	}
 	switch {
 	case t.Limit > 0:

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/eventrouter/router/internal/exit"
 )
 
 // TestExplainJSON holds the report of explain, which programs read: a match with set, a failed predicate of each kind
@@ -17,7 +19,7 @@ func TestExplainJSON(t *testing.T) {
 		`{"specversion":"1.0","id":"4","source":"/shop","type":"com.acme.paid","region":"us","data":{"order":{"total":120}}}`,
 	}, "\n")})
 	r := command(t, "explain", "--json", "--from", "orders", "events")
-	if r.code != exitFine || r.stderr != "" {
+	if r.code != exit.Fine || r.stderr != "" {
 		t.Fatalf("exit %d: %s", r.code, r.stderr)
 	}
 	golden(t, file, r.stdout)
@@ -57,7 +59,7 @@ func TestExplainShapes(t *testing.T) {
 				i.stdin, path = s.text, "-"
 			}
 			r := i.run(t, "explain", path)
-			if r.code != exitFine {
+			if r.code != exit.Fine {
 				t.Errorf("%s: exit %d: %s", name, r.code, r.stderr)
 			}
 			wants(t, r, append(s.want, "=> billing")...)
@@ -88,19 +90,19 @@ func TestExplainBadInput(t *testing.T) {
 		code int
 		want []string
 	}{
-		{[]string{"explain", "none.json"}, exitEnvironment, []string{"none.json: no such file"}},
-		{[]string{"explain", "empty"}, exitEnvironment, []string{"empty: the folder holds no file with events"}},
+		{[]string{"explain", "none.json"}, exit.Environment, []string{"none.json: no such file"}},
+		{[]string{"explain", "empty"}, exit.Environment, []string{"empty: the folder holds no file with events"}},
 		// No event was explained without a word, and sent as 0 of 0.
-		{[]string{"explain", "none"}, exitFailed, []string{"no events in none"}},
-		{[]string{"explain", "batch.json"}, exitFailed, []string{"no events in batch.json"}},
-		{[]string{"explain", "blank.jsonl"}, exitFailed, []string{"no events in blank.jsonl"}},
-		{[]string{"send", "--to", "screen", "batch.json"}, exitFailed, []string{"no events in batch.json"}},
-		{[]string{"diff", "router.yaml", "router.yaml", "--events", "batch.json"}, exitFailed, []string{"no events in batch.json"}},
-		{[]string{"explain", "bad.jsonl"}, exitFailed, []string{"bad.jsonl:2: ", "bad.jsonl:3: "}},
-		{[]string{"explain", "text.json"}, exitFailed, []string{"text.json:1: "}},
-		{[]string{"explain", "--from", "order", "-"}, exitConfig, []string{`did you mean "orders"?`}},
-		{[]string{"explain"}, exitConfig, []string{"explain takes one file or folder with events"}},
-		{[]string{"explain", "-c", "none.yaml", "-"}, exitEnvironment, []string{"none.yaml: no such file"}},
+		{[]string{"explain", "none"}, exit.Failed, []string{"no events in none"}},
+		{[]string{"explain", "batch.json"}, exit.Failed, []string{"no events in batch.json"}},
+		{[]string{"explain", "blank.jsonl"}, exit.Failed, []string{"no events in blank.jsonl"}},
+		{[]string{"send", "--to", "screen", "batch.json"}, exit.Failed, []string{"no events in batch.json"}},
+		{[]string{"diff", "router.yaml", "router.yaml", "--events", "batch.json"}, exit.Failed, []string{"no events in batch.json"}},
+		{[]string{"explain", "bad.jsonl"}, exit.Failed, []string{"bad.jsonl:2: ", "bad.jsonl:3: "}},
+		{[]string{"explain", "text.json"}, exit.Failed, []string{"text.json:1: "}},
+		{[]string{"explain", "--from", "order", "-"}, exit.Config, []string{`did you mean "orders"?`}},
+		{[]string{"explain"}, exit.Config, []string{"explain takes one file or folder with events"}},
+		{[]string{"explain", "-c", "none.yaml", "-"}, exit.Environment, []string{"none.yaml: no such file"}},
 	} {
 		r := command(t, c.args...)
 		if r.code != c.code {

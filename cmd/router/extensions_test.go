@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
 )
 
 const optIns = `sources: { in: { http: { listen: "127.0.0.1:0" } } }
@@ -89,7 +90,7 @@ func TestExplainOptIns(t *testing.T) {
 		i := &invocation{stdin: c.event}
 		human, report := i.run(t, "explain", "-"), (&invocation{stdin: c.event}).run(t, "explain", "--json", "-")
 		name := c.event[:min(len(c.event), 120)]
-		if human.code != exitFine || report.code != exitFine {
+		if human.code != exit.Fine || report.code != exit.Fine {
 			t.Errorf("%s: exit %d, %d: %s", name, human.code, report.code, human.all())
 		}
 		wants(t, human, c.human...)
@@ -114,12 +115,12 @@ func TestTestsOfOptIns(t *testing.T) {
 		"router.yaml": optIns + tests, "bad.yaml": optIns + `tests: [ { event: { type: s, source: /s, id: "` + out + `" }, goes_to: out } ]`,
 	})
 	for range 2 {
-		if r := command(t, "check"); r.code != exitFine {
+		if r := command(t, "check"); r.code != exit.Fine {
 			t.Errorf("exit %d: %s", r.code, r.all())
 		}
 	}
 	r := command(t, "test", "-c", "bad.yaml")
-	if r.code != exitFailed {
+	if r.code != exit.Failed {
 		t.Errorf("exit %d", r.code)
 	}
 	wants(t, r, "goes_to  expected out", "got      none", "route some matches", "sampled out (1 in 10)")
@@ -145,7 +146,7 @@ func TestDiffSeesOptIns(t *testing.T) {
 		files["new.yaml"] = strings.Replace(optIns, before, after, 1)
 		workspace(t, files)
 		wants(t, command(t, "diff", "old.yaml", "new.yaml", "--events", "events.jsonl"), want...)
-		if r := command(t, "diff", "old.yaml", "new.yaml", "--fail-on-change"); r.code != exitFailed {
+		if r := command(t, "diff", "old.yaml", "new.yaml", "--fail-on-change"); r.code != exit.Failed {
 			t.Errorf("%s: exit %d: %s", change, r.code, r.all())
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventrouter/router/bindings/security"
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/sample"
 )
 
@@ -17,7 +18,7 @@ import (
 const maxInput = 64 << 20
 
 // errNoName is for events whose file has an empty name, as an unset variable gives it.
-var errNoName = &codeError{code: exitConfig, err: errors.New("the name of a file with events is empty; - is standard input")}
+var errNoName = &exit.Error{Code: exit.Config, Err: errors.New("the name of a file with events is empty; - is standard input")}
 
 // readFile reads at most a byte more than maxInput, so that a device cannot fill the memory.
 func readFile(path string) ([]byte, error) {
@@ -52,18 +53,18 @@ func (a *app) readEvents(path string) ([]sample.Event, error) {
 		defer a.progress("reading events", 0).end() // not of standard input, which may be typed
 	}
 	if files == nil {
-		return nil, &codeError{code: exitEnvironment, err: fmt.Errorf("%s: the folder holds no file with events (%s)",
+		return nil, &exit.Error{Code: exit.Environment, Err: fmt.Errorf("%s: the folder holds no file with events (%s)",
 			path, strings.Join(sample.Extensions(), ", "))}
 	}
 	var all []sample.Event
 	for _, file := range files {
 		text, err := a.readText(file)
 		if err != nil {
-			return nil, &codeError{code: exitEnvironment, err: err}
+			return nil, &exit.Error{Code: exit.Environment, Err: err}
 		}
 		events, err := parseEvents(file, text)
 		if err != nil {
-			return nil, &codeError{code: exitFailed, err: err}
+			return nil, &exit.Error{Code: exit.Failed, Err: err}
 		}
 		if file == path { // the user knows the name of the only file
 			for i := range events {
@@ -73,7 +74,7 @@ func (a *app) readEvents(path string) ([]sample.Event, error) {
 		all = append(all, events...)
 	}
 	if len(all) == 0 {
-		return nil, &codeError{code: exitFailed, err: fmt.Errorf("no events in %s", inputName(path))}
+		return nil, &exit.Error{Code: exit.Failed, Err: fmt.Errorf("no events in %s", inputName(path))}
 	}
 	return all, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -52,7 +53,7 @@ func (a *app) graphCommand() *cobra.Command {
 				if s := routing.Suggest(format, []string{"mermaid", "dot"}); s != "" {
 					err = fmt.Errorf("%w; did you mean %s?", err, s)
 				}
-				return &codeError{code: exitConfig, err: err}
+				return &exit.Error{Code: exit.Config, Err: err}
 			}
 			cfg, err := a.load(paths)
 			if err != nil {
@@ -69,7 +70,7 @@ func (a *app) graphCommand() *cobra.Command {
 				err = g.mermaid(a.stdout)
 			}
 			if err != nil {
-				return &codeError{code: exitFailed, err: err}
+				return &exit.Error{Code: exit.Failed, Err: err}
 			}
 			return nil
 		},

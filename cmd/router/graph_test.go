@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/eventrouter/router/internal/exit"
 )
 
 // nasty has every character in a condition that Mermaid or DOT could take for its own.
@@ -71,10 +73,10 @@ func TestGraphExitCodes(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"graph"}, exitFine, "flowchart LR"},
-		{[]string{"graph", "--format", "mermiad"}, exitConfig, "did you mean mermaid?"},
-		{[]string{"graph", "-c", "bad.yaml"}, exitConfig, `did you mean "routes"?`},
-		{[]string{"graph", "-c", "none.yaml"}, exitEnvironment, "none.yaml: no such file"},
+		{[]string{"graph"}, exit.Fine, "flowchart LR"},
+		{[]string{"graph", "--format", "mermiad"}, exit.Config, "did you mean mermaid?"},
+		{[]string{"graph", "-c", "bad.yaml"}, exit.Config, `did you mean "routes"?`},
+		{[]string{"graph", "-c", "none.yaml"}, exit.Environment, "none.yaml: no such file"},
 	} {
 		r := command(t, c.args...)
 		if r.code != c.code {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/eventrouter/router/internal/phrase"
 )
 
 // mostDetail is how much of a condition a picture shows.
@@ -18,7 +20,7 @@ func (g *graph) mermaid(w io.Writer) error {
 		ids[n.ID] = fmt.Sprintf("n%d", i)
 		label := mermaidText(n.Name)
 		if n.Detail != "" {
-			label += "<br/>" + mermaidText(shorten(n.Detail, mostDetail))
+			label += "<br/>" + mermaidText(phrase.Shorten(n.Detail, mostDetail))
 		}
 		shape := map[string][2]string{
 			"source": {"([", "])"}, "sink": {"[(", ")]"}, "route": {"[", "]"}, "policy": {"{{", "}}"}, "unmatched": {"[", "]"}, "any": {"((", "))"},
@@ -52,7 +54,7 @@ func (g *graph) dot(w io.Writer) error {
 	for _, n := range g.Nodes {
 		label := dotText(n.Name)
 		if n.Detail != "" {
-			label += `\n` + dotText(shorten(n.Detail, mostDetail))
+			label += `\n` + dotText(phrase.Shorten(n.Detail, mostDetail))
 		}
 		shape := map[string]string{
 			"source": "ellipse", "sink": "cylinder", "route": "box", "policy": "hexagon", "unmatched": "box", "any": "circle",

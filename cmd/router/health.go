@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/eventrouter/router/internal/exit"
 )
 
 // defaultAdmin is where a router serves its admin endpoint unless the configuration says otherwise.
@@ -38,17 +40,17 @@ func (a *app) health(cmd *cobra.Command, address string) error {
 	target := url.URL{Scheme: "http", Host: address, Path: "/readyz", RawQuery: "verbose"}
 	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, target.String(), nil)
 	if err != nil {
-		return &codeError{code: exitConfig, err: err}
+		return &exit.Error{Code: exit.Config, Err: err}
 	}
 	client := &http.Client{Timeout: 5 * time.Second}
 	resp, err := client.Do(req)
 	if err != nil {
-		return &codeError{code: exitFailed, err: fmt.Errorf("health: %w", err)}
+		return &exit.Error{Code: exit.Failed, Err: fmt.Errorf("health: %w", err)}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil {
-		return &codeError{code: exitFailed, err: fmt.Errorf("health: %w", err)}
+		return &exit.Error{Code: exit.Failed, Err: fmt.Errorf("health: %w", err)}
 	}
 	ready := resp.StatusCode == http.StatusOK
 	if a.json {
@@ -57,7 +59,7 @@ func (a *app) health(cmd *cobra.Command, address string) error {
 		fmt.Fprint(a.stdout, string(body))
 	}
 	if !ready {
-		return &codeError{code: exitFailed, err: fmt.Errorf("health: not ready"), silent: true}
+		return &exit.Error{Code: exit.Failed, Err: fmt.Errorf("health: not ready"), Silent: true}
 	}
 	return nil
 }

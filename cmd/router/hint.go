@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -106,10 +107,10 @@ func (p *hinted) wildcards(holds func(routing.Value) bool) string {
 			}
 			v := routing.Value{Kind: routing.Scalar, Scalar: meant, Quoted: matcher != "exists"}
 			if v.Quoted {
-				meant = strconv.Quote(shorten(meant, 40))
+				meant = strconv.Quote(phrase.Shorten(meant, 40))
 			}
 			if holds(routing.Value{Kind: routing.Map, Fields: []routing.Field{{Key: matcher, Value: v}}}) {
-				return fmt.Sprintf("%q is compared as it stands; write { %s: %s }", shorten(text, 40), matcher, meant)
+				return fmt.Sprintf("%q is compared as it stands; write { %s: %s }", phrase.Shorten(text, 40), matcher, meant)
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -61,7 +62,7 @@ func memberNames(object string) (names []string) {
 		}
 		var name string
 		if json.Unmarshal(quoted, &name) == nil {
-			names = append(names, printable(shorten(name, 40)))
+			names = append(names, printable(phrase.Shorten(name, 40)))
 		}
 		if _, err := s.Value(); err != nil {
 			break
@@ -81,7 +82,7 @@ func hintMember(place, rest, text string, kind envelope.PathKind) string {
 		return place + " is an array with fewer elements"
 	case envelope.PathObject:
 	default:
-		return fmt.Sprintf("%s is %s and has nothing below it", place, printable(shorten(text, 40)))
+		return fmt.Sprintf("%s is %s and has nothing below it", place, printable(phrase.Shorten(text, 40)))
 	}
 	all := memberNames(text)
 	if len(all) == 0 {

@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/eventrouter/router/internal/exit"
+)
 
 // TestInlineSinkPlaces: mistakes in the argument of --sink had the places of a file that nobody wrote.
 func TestInlineSinkPlaces(t *testing.T) {
@@ -16,7 +20,7 @@ func TestInlineSinkPlaces(t *testing.T) {
 		"http: { url: 'http://x/', tls: { ca: /no/such } }": "--sink:1:38: sinks.target.http.tls.ca: open /no/such: no such file or directory",
 	} {
 		r := command(t, "send", "--sink", sink, "--type", "a")
-		if r.code == exitFine {
+		if r.code == exit.Fine {
 			t.Errorf("%s: took it", sink)
 		}
 		wants(t, r, want)

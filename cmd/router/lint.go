@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/lint"
+	"github.com/eventrouter/router/internal/phrase"
 )
 
 // lintFinding is a finding with the file it is about.
@@ -48,10 +50,10 @@ func (a *app) lint(paths []string, strict bool) error {
 		}
 		text, err := a.readText(path)
 		if err != nil {
-			return &codeError{code: exitEnvironment, err: err}
+			return &exit.Error{Code: exit.Environment, Err: err}
 		}
 		if len(text) > maxInput {
-			return &codeError{code: exitFailed, err: fmt.Errorf("%s: larger than %d MiB", path, maxInput>>20)}
+			return &exit.Error{Code: exit.Failed, Err: fmt.Errorf("%s: larger than %d MiB", path, maxInput>>20)}
 		}
 		result := lint.Text(text)
 		report.Events += result.Events
@@ -72,7 +74,7 @@ func (a *app) lint(paths []string, strict bool) error {
 	if report.OK {
 		return nil
 	}
-	return &codeError{code: exitFailed, err: errors.New("events break the specification"), silent: true}
+	return &exit.Error{Code: exit.Failed, Err: errors.New("events break the specification"), Silent: true}
 }
 
 func (r *lintReport) count(s lint.Severity) {
@@ -104,5 +106,5 @@ func (a *app) printLint(r *lintReport) {
 		}
 		fmt.Fprintf(a.stdout, "%s: %s: %s%s (%s)\n", place, word, subject, f.Message, f.Rule)
 	}
-	fmt.Fprintf(a.stdout, "%s, %s, %s\n", count(r.Events, "event"), count(r.Violations, "violation"), count(r.Warnings, "warning"))
+	fmt.Fprintf(a.stdout, "%s, %s, %s\n", phrase.Count(r.Events, "event"), phrase.Count(r.Violations, "violation"), phrase.Count(r.Warnings, "warning"))
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/eventrouter/router/internal/exit"
 )
 
 const (
@@ -30,13 +32,13 @@ func TestLint_ExitCodes(t *testing.T) {
 		args        []string
 		code        int
 	}{
-		{"clean", cleanEvent, []string{"-"}, exitFine},
-		{"clean and strict", cleanEvent, []string{"--strict", "-"}, exitFine},
-		{"warnings", plainEvent, []string{"-"}, exitFine},
-		{"warnings and strict", plainEvent, []string{"--strict", "-"}, exitFailed},
-		{"violations", wrongEvent, []string{"-"}, exitFailed},
-		{"no file", "", []string{"/nowhere/event.json"}, exitEnvironment},
-		{"no argument", "", nil, exitConfig},
+		{"clean", cleanEvent, []string{"-"}, exit.Fine},
+		{"clean and strict", cleanEvent, []string{"--strict", "-"}, exit.Fine},
+		{"warnings", plainEvent, []string{"-"}, exit.Fine},
+		{"warnings and strict", plainEvent, []string{"--strict", "-"}, exit.Failed},
+		{"violations", wrongEvent, []string{"-"}, exit.Failed},
+		{"no file", "", []string{"/nowhere/event.json"}, exit.Environment},
+		{"no argument", "", nil, exit.Config},
 	} {
 		if code, stdout, stderr := lintRun(t, c.stdin, c.args...); code != c.code {
 			t.Errorf("%s: exit code %d, want %d\n%s%s", c.name, code, c.code, stdout, stderr)
@@ -72,7 +74,7 @@ func TestLint_JSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &report); err != nil {
 		t.Fatal(err)
 	}
-	if code != exitFailed || report.OK || report.Events != 1 || report.Violations != 2 || len(report.Findings) != 2 {
+	if code != exit.Failed || report.OK || report.Events != 1 || report.Violations != 2 || len(report.Findings) != 2 {
 		t.Fatalf("exit code %d, %+v", code, report)
 	}
 	if f := report.Findings[0]; f.File != "-" || f.Place != "id" || f.Rule != "empty" || f.Line != 2 || f.Severity != "violation" || f.Message == "" {

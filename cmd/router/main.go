@@ -9,34 +9,16 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/internal/terminal"
 )
-
-// The exit codes.
-const (
-	exitFine        = 0
-	exitFailed      = 1 // failed while running, or a check that was asked for did not pass
-	exitConfig      = 2 // the configuration or the command line is wrong
-	exitEnvironment = 3 // something the configuration names is unreachable, refused or missing
-)
-
-// codeError is an error with the exit code it leads to. Silent ones were reported already.
-type codeError struct {
-	code   int
-	err    error
-	silent bool
-}
-
-func (e *codeError) Error() string { return e.err.Error() }
-func (e *codeError) Unwrap() error { return e.err }
 
 // app is what the commands share: where they read and write, so that tests run them in process.
 type app struct {
@@ -71,17 +53,17 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetErr(a.stderr)
 	err := reported.outcome(root.ExecuteContext(ctx))
 	if err == nil {
-		return exitFine
+		return exit.Fine
 	}
-	code := exitConfig // what cobra itself refuses is a wrong command line
-	var coded *codeError
+	code := exit.Config // what cobra itself refuses is a wrong command line
+	var coded *exit.Error
 	if errors.As(err, &coded) {
-		code = coded.code
+		code = coded.Code
 	}
 	switch {
 	case reported.err != nil:
 		fmt.Fprintf(a.stderr, "router: %s\n", err)
-	case coded == nil || !coded.silent:
+	case coded == nil || !coded.Silent:
 		a.report(err, code)
 	}
 	return code
@@ -100,7 +82,7 @@ func (a *app) report(err error, code int) {
 			fmt.Fprintf(a.stderr, "warning: %s\n", w.Error())
 		}
 		fmt.Fprintln(a.stderr, problems.Error())
-		fmt.Fprintf(a.stderr, "%s\n", count(len(problems.List), "problem"))
+		fmt.Fprintf(a.stderr, "%s\n", phrase.Count(len(problems.List), "problem"))
 	default:
 		fmt.Fprintf(a.stderr, "router: %s\n", err)
 	}
@@ -145,13 +127,13 @@ func configFlag(cmd *cobra.Command, paths *[]string) {
 // load reads the configuration and reports its warnings.
 func (a *app) load(paths []string) (*config.Config, error) {
 	if slices.Contains(paths, "") {
-		return nil, &codeError{code: exitConfig, err: errors.New("the name of the configuration is empty; it is a file or a folder")}
+		return nil, &exit.Error{Code: exit.Config, Err: errors.New("the name of the configuration is empty; it is a file or a folder")}
 	}
 	p := a.progress("reading the configuration", 0)
 	cfg, err := config.Load(paths, a.env)
 	p.end()
 	if err != nil {
-		return nil, configError(err)
+		return nil, exit.OfConfig(err)
 	}
 	if !a.json {
 		for _, w := range cfg.Warnings {
@@ -159,22 +141,6 @@ func (a *app) load(paths []string) (*config.Config, error) {
 		}
 	}
 	return cfg, nil
-}
-
-// configError gives an error of loading or wiring its exit code.
-func configError(err error) error {
-	code := exitConfig
-	var problems *config.Problems
-	var field *bindings.FieldError
-	switch {
-	case errors.As(err, &problems):
-		if problems.Environment() {
-			code = exitEnvironment
-		}
-	case errors.As(err, &field) && field.Environment:
-		code = exitEnvironment
-	}
-	return &codeError{code: code, err: err}
 }
 
 // signalContext is done at the first SIGTERM or SIGINT. A second one ends the process at once.
@@ -192,19 +158,9 @@ func signalContext(parent context.Context) (context.Context, context.CancelFunc)
 		}
 		select {
 		case <-signals:
-			os.Exit(exitFailed)
+			os.Exit(exit.Failed)
 		case <-parent.Done():
 		}
 	}()
 	return ctx, cancel
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	if stem, ok := strings.CutSuffix(noun, "y"); ok {
-		noun = stem + "ie"
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

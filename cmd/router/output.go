@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/terminal"
 )
 
@@ -108,14 +109,14 @@ func (o *output) outcome(err error) error {
 	if lost := o.Flush(); o.err == nil {
 		o.err = lost
 	}
-	var coded *codeError
+	var coded *exit.Error
 	switch errors.As(err, &coded); {
 	case o.err == nil:
 		return err
 	case err == nil || errors.Is(err, o.err):
-		return &codeError{code: exitFailed, err: o.err}
-	case coded != nil && coded.silent: // what it reported is what was lost
-		return &codeError{code: coded.code, err: o.err}
+		return &exit.Error{Code: exit.Failed, Err: o.err}
+	case coded != nil && coded.Silent: // what it reported is what was lost
+		return &exit.Error{Code: coded.Code, Err: o.err}
 	}
 	return err
 }
@@ -248,13 +249,6 @@ func escape(text string) int {
 		return 0
 	}
 	return strings.IndexByte(text, 'm') + 1
-}
-
-// configErrorCode is the exit code that an error of loading or wiring leads to.
-func configErrorCode(err error) int {
-	var coded *codeError
-	errors.As(configError(err), &coded) // it always is one
-	return coded.code
 }
 
 func (s style) good(text string) string { return s.paint("32", text) }

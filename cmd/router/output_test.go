@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
 )
 
 // errFull is what a full disk says.
@@ -39,14 +40,14 @@ func TestLostReportsAreFailures(t *testing.T) {
 		var stderr bytes.Buffer
 		a := &app{stdin: strings.NewReader(""), stdout: fullDisk{}, stderr: &stderr, env: config.Env{}}
 		code := a.run(t.Context(), strings.Fields(line))
-		if said := "router: " + errFull.Error() + "\n"; code != exitFailed || stderr.String() != said {
-			t.Errorf("%s: exit %d, want %d: %q, want %q", line, code, exitFailed, stderr.String(), said)
+		if said := "router: " + errFull.Error() + "\n"; code != exit.Failed || stderr.String() != said {
+			t.Errorf("%s: exit %d, want %d: %q, want %q", line, code, exit.Failed, stderr.String(), said)
 		}
 	}
 	// What is wrong beside that is told, and decides the code.
 	var stderr bytes.Buffer
 	a := &app{stdin: strings.NewReader(""), stdout: fullDisk{}, stderr: &stderr}
-	if code := a.run(t.Context(), []string{"check", "-c", "none.yaml"}); code != exitEnvironment || !strings.Contains(stderr.String(), "none.yaml") {
+	if code := a.run(t.Context(), []string{"check", "-c", "none.yaml"}); code != exit.Environment || !strings.Contains(stderr.String(), "none.yaml") {
 		t.Errorf("exit %d: %s", code, &stderr)
 	}
 }
@@ -135,7 +136,7 @@ log: { format: json }
 			}()
 		}
 	}
-	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(said.String(), "broken pipe") {
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exit.Failed || !strings.Contains(said.String(), "broken pipe") {
 		t.Errorf("%v: %s", err, &said)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/pipeline"
 )
 
@@ -47,7 +48,7 @@ type previews struct {
 func newPreviews(cfg *config.Config) (*previews, error) {
 	w, err := newWiring(cfg, zap.NewNop(), io.Discard)
 	if err != nil {
-		return nil, configError(err)
+		return nil, exit.OfConfig(err)
 	}
 	return &previews{wiring: w, made: map[string]*pipeline.Sink{}, broken: map[string]error{}}, nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/eventrouter/router/internal/exit"
 )
 
 // openTerminal returns both ends of a terminal: what is written to the second one can be read from the first.
@@ -52,7 +54,7 @@ func onScreen(t *testing.T, stdout *bytes.Buffer, args ...string) string {
 			}
 		}
 	}()
-	if code := a.run(t.Context(), args); code != exitFine {
+	if code := a.run(t.Context(), args); code != exit.Fine {
 		t.Errorf("%s: exit code %d: %s", args[0], code, stdout)
 	}
 	inside.Close()

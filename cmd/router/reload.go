@@ -14,6 +14,7 @@ import (
 
 	"github.com/eventrouter/router/internal/admin"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/phrase"
 )
 
 // sayAgain is how long a refusal that was logged answers a SIGHUP that gets the same one: who writes the file and sends the
@@ -115,7 +116,7 @@ func (in *instance) takeOver(cfg *config.Config) error {
 				failed = append(failed, fmt.Sprintf("%s: %s: %s", r.Place, r.Name, r.summary()))
 			}
 		}
-		return errors.New(count(len(failed), "test") + " failed: " + strings.Join(failed, "; "))
+		return errors.New(phrase.Count(len(failed), "test") + " failed: " + strings.Join(failed, "; "))
 	}
 	return in.pipeline.SetRoutes(cfg.Table, policy(cfg.Unmatched))
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/eventrouter/router/internal/admin"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/internal/terminal"
 	"github.com/eventrouter/router/pipeline"
 )
@@ -53,14 +55,14 @@ func (a *app) runRouter(ctx context.Context, paths []string) error {
 	if results := a.runTests(cfg); failedTests(results) > 0 {
 		a.printTests(results)
 		if err := brokenSink(results); err != nil {
-			return configError(err)
+			return exit.OfConfig(err)
 		}
-		return &codeError{code: exitConfig, err: fmt.Errorf("%s of the configuration failed; nothing was started",
-			count(failedTests(results), "test"))}
+		return &exit.Error{Code: exit.Config, Err: fmt.Errorf("%s of the configuration failed; nothing was started",
+			phrase.Count(failedTests(results), "test"))}
 	}
 	log, err := newLogger(cfg.Log, a.stderr)
 	if err != nil {
-		return &codeError{code: exitConfig, err: err}
+		return &exit.Error{Code: exit.Config, Err: err}
 	}
 	defer func() { _ = log.Sync() }() // standard error may be a terminal, which cannot be synced
 	hangups := make(chan os.Signal, 1)
@@ -100,7 +102,7 @@ func (a *app) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
 	files := a.markFiles(cfg) // before a part reads one: a change in between is then noticed at the next reload
 	w, err := newWiring(cfg, log, a.events())
 	if err != nil {
-		return nil, configError(err)
+		return nil, exit.OfConfig(err)
 	}
 	in := &instance{log: log, wiring: w, routes: markRoutes(cfg), files: files}
 	settings, err := w.settings()
@@ -110,7 +112,7 @@ func (a *app) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
 	if err != nil {
 		closeSinks(context.Background(), settings.Sinks)
 		in.close()
-		return nil, configError(err)
+		return nil, exit.OfConfig(err)
 	}
 	if err := in.listenAdmin(); err != nil {
 		closeSinks(context.Background(), settings.Sinks)
@@ -149,7 +151,7 @@ func (in *instance) run(ctx context.Context) error {
 	figures := []zap.Field{zap.Any("sources", l.Sources), zap.Any("sinks", l.Sinks), zap.Any("policies", l.Policies)}
 	if err != nil {
 		in.log.Error("router stopped", append(figures, zap.Error(err))...)
-		return &codeError{code: exitFailed, err: err, silent: true}
+		return &exit.Error{Code: exit.Failed, Err: err, Silent: true}
 	}
 	in.log.Info("router stopped", figures...)
 	return nil
@@ -165,7 +167,7 @@ func (in *instance) listenAdmin() error {
 		Health: in.health, Ledger: in.pipeline.Ledger, Reloads: in.reloads.figures, Version: version, Log: in.log,
 	})
 	if err != nil {
-		return &codeError{code: exitEnvironment, err: fmt.Errorf("%s: admin.listen: %w", in.wiring.cfg.Pos("admin.listen"), err)}
+		return &exit.Error{Code: exit.Environment, Err: fmt.Errorf("%s: admin.listen: %w", in.wiring.cfg.Pos("admin.listen"), err)}
 	}
 	return nil
 }

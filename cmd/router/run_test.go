@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/pipeline"
 )
 
@@ -52,7 +53,7 @@ admin: { listen: "127.0.0.1:0" }
 	go func() { ran <- in.run(ctx) }()
 	url := "http://" + in.wiring.ingress["in"].Addr()
 	eventually(t, "the router is ready", func() bool {
-		return command(t, "health", "--address", in.admin.Addr().String()).code == exitFine
+		return command(t, "health", "--address", in.admin.Addr().String()).code == exit.Fine
 	})
 	go func() {
 		req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"specversion":"1.0","id":"1","source":"/","type":"t"}`))

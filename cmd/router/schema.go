@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventrouter/router/configs"
+	"github.com/eventrouter/router/internal/exit"
 )
 
 func (a *app) schemaCommand() *cobra.Command {
@@ -16,7 +17,7 @@ func (a *app) schemaCommand() *cobra.Command {
 		Args: wantsNone,
 		RunE: func(*cobra.Command, []string) error {
 			if _, err := a.stdout.Write([]byte(configs.Schema)); err != nil {
-				return &codeError{code: exitFailed, err: err}
+				return &exit.Error{Code: exit.Failed, Err: err}
 			}
 			return nil
 		},

@@ -13,6 +13,8 @@ import (
 
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/phrase"
 )
 
 // sendFlags are the flags of router send.
@@ -55,7 +57,7 @@ func (a *app) sendCommand() *cobra.Command {
 
 func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 	usage := func(format string, args ...any) error {
-		return &codeError{code: exitConfig, err: fmt.Errorf(format, args...)}
+		return &exit.Error{Code: exit.Config, Err: fmt.Errorf(format, args...)}
 	}
 	if (f.to == "") == (f.inline == "") {
 		return usage("send: name a sink of the configuration with --to, or describe one with --sink")
@@ -69,16 +71,16 @@ func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 		return err
 	}
 	if _, ok := cfg.Sinks[name]; !ok {
-		return &codeError{code: exitConfig, err: unknownName("sink", name, cfg.SinkNames())}
+		return &exit.Error{Code: exit.Config, Err: unknownName("sink", name, cfg.SinkNames())}
 	}
 	w, err := newWiring(cfg, zap.NewNop(), a.events())
 	if err != nil {
-		return configError(err)
+		return exit.OfConfig(err)
 	}
 	defer w.close()
 	sink, err := w.sink(name)
 	if err != nil {
-		return configError(inArgument(w.locate("sinks."+name+"."+kindOfSink(cfg, name), err)))
+		return exit.OfConfig(inArgument(w.locate("sinks."+name+"."+kindOfSink(cfg, name), err)))
 	}
 	defer func() { _ = sink.Sink.Close(context.WithoutCancel(ctx)) }() // everything was confirmed, or its error told
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
@@ -90,13 +92,13 @@ func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 	p := begin("sending", len(events))
 	defer p.end()
 	if err := awaitSink(ctx, sink.Sink); err != nil {
-		return &codeError{code: exitEnvironment, err: fmt.Errorf("sink %s: %w", name, inWords(cfg, sinkPath(name), err))}
+		return &exit.Error{Code: exit.Environment, Err: fmt.Errorf("sink %s: %w", name, inWords(cfg, sinkPath(name), err))}
 	}
 	failed := allInWords(cfg, sinkPath(name), (&sender{sink: sink, progress: p}).send(ctx, events))
 	p.end()
 	a.printSent(name, len(events), failed)
 	if len(failed) > 0 {
-		return &codeError{code: exitFailed, err: errors.Join(failed...), silent: true}
+		return &exit.Error{Code: exit.Failed, Err: errors.Join(failed...), Silent: true}
 	}
 	return nil
 }
@@ -109,7 +111,7 @@ func (a *app) sendConfig(f *sendFlags) (*config.Config, string, error) {
 	}
 	cfg, err := a.inlineSink(f.inline)
 	if err != nil {
-		return nil, "", configError(err)
+		return nil, "", exit.OfConfig(err)
 	}
 	return cfg, inlineName, nil
 }
@@ -130,7 +132,7 @@ func (a *app) eventsToSend(f *sendFlags, args []string) ([]*envelope.Event, erro
 		return events, nil
 	}
 	if f.typ == "" {
-		return nil, &codeError{code: exitConfig, err: errors.New("send: name files with events, or make one with --type")}
+		return nil, &exit.Error{Code: exit.Config, Err: errors.New("send: name files with events, or make one with --type")}
 	}
 	for range f.count {
 		e, err := a.makeEvent(f)
@@ -147,14 +149,14 @@ func (a *app) makeEvent(f *sendFlags) (*envelope.Event, error) {
 	if e.ID == "" {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return nil, &codeError{code: exitFailed, err: err}
+			return nil, &exit.Error{Code: exit.Failed, Err: err}
 		}
 		e.ID = id.String()
 	}
 	for _, pair := range f.attributes {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return nil, &codeError{code: exitConfig, err: fmt.Errorf("send: --attribute %q is not NAME=VALUE", pair)}
+			return nil, &exit.Error{Code: exit.Config, Err: fmt.Errorf("send: --attribute %q is not NAME=VALUE", pair)}
 		}
 		e.Set(name, value, envelope.KindUntyped)
 	}
@@ -163,12 +165,12 @@ func (a *app) makeEvent(f *sendFlags) (*envelope.Event, error) {
 		if path, ok := strings.CutPrefix(f.data, "@"); ok {
 			var err error
 			if e.Data, err = readFile(path); err != nil {
-				return nil, &codeError{code: exitEnvironment, err: err}
+				return nil, &exit.Error{Code: exit.Environment, Err: err}
 			}
 		}
 	}
 	if err := e.Validate(envelope.Options{}); err != nil {
-		return nil, &codeError{code: exitConfig, err: fmt.Errorf("send: %w", err)}
+		return nil, &exit.Error{Code: exit.Config, Err: fmt.Errorf("send: %w", err)}
 	}
 	return e, nil
 }
@@ -185,5 +187,5 @@ func (a *app) printSent(name string, total int, failed []error) {
 	for _, err := range failed {
 		fmt.Fprintf(a.stderr, "router: %s\n", err)
 	}
-	fmt.Fprintf(a.stderr, "%d of %s confirmed\n", total-len(failed), count(total, "event"))
+	fmt.Fprintf(a.stderr, "%d of %s confirmed\n", total-len(failed), phrase.Count(total, "event"))
 }

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/eventrouter/router/internal/exit"
 )
 
 // send delivered what the sink of the configuration does not accept, and data that its dataref should have replaced.
@@ -33,23 +35,23 @@ routes: [{ to: [public, lean, small] }]
 		return command(t, append([]string{"send", "--to", to, "--type", "t", "--id", "1"}, more...)...)
 	}
 	r := event("public", "--data", "1", "--attribute", "dataclassification=secret")
-	if r.code != exitFailed || r.stdout != "" {
+	if r.code != exit.Failed || r.stdout != "" {
 		t.Errorf("exit %d, delivered %q", r.code, r.stdout)
 	}
 	wants(t, r, `event 1: the sink does not accept dataclassification "secret"`, "0 of 1 event confirmed")
-	if r := event("public", "--data", "1", "--attribute", "dataclassification=public"); r.code != exitFine || r.stdout == "" {
+	if r := event("public", "--data", "1", "--attribute", "dataclassification=public"); r.code != exit.Fine || r.stdout == "" {
 		t.Errorf("exit %d: %s", r.code, r.all())
 	}
 	r = event("lean", "--data", "4711", "--attribute", "dataref=https://x.example/1")
-	if r.code != exitFine || strings.Contains(r.stdout, "4711") || !strings.Contains(r.stdout, "dataref") {
+	if r.code != exit.Fine || strings.Contains(r.stdout, "4711") || !strings.Contains(r.stdout, "dataref") {
 		t.Errorf("exit %d: %s", r.code, r.all())
 	}
 	large := strings.Repeat("1", 200)
-	if r := event("small", "--data", large, "--attribute", "dataref=https://x.example/1"); r.code != exitFine {
+	if r := event("small", "--data", large, "--attribute", "dataref=https://x.example/1"); r.code != exit.Fine {
 		t.Errorf("exit %d: %s", r.code, r.all())
 	}
 	r = event("small", "--data", large)
-	if r.code != exitFailed {
+	if r.code != exit.Failed {
 		t.Errorf("exit %d: %s", r.code, r.all())
 	}
 	wants(t, r, "413", "0 of 1 event confirmed")

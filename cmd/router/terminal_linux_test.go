@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/terminal"
 )
 
@@ -20,7 +21,7 @@ func TestEventsOnATerminalAreHarmless(t *testing.T) {
 	workspace(t, map[string]string{"event.json": event})
 	outside, inside := openTerminal(t)
 	a := &app{stdin: strings.NewReader(""), stdout: inside, stderr: io.Discard}
-	if code := a.run(t.Context(), []string{"send", "--sink", "{stdout: {}}", "event.json"}); code != exitFine {
+	if code := a.run(t.Context(), []string{"send", "--sink", "{stdout: {}}", "event.json"}); code != exit.Fine {
 		t.Fatalf("exit %d", code)
 	}
 	line, err := bufio.NewReader(outside).ReadString('\n')
@@ -36,7 +37,7 @@ func TestEventsOnATerminalAreHarmless(t *testing.T) {
 	}
 	var plain bytes.Buffer
 	a = &app{stdin: strings.NewReader(""), stdout: &plain, stderr: io.Discard}
-	if code := a.run(t.Context(), []string{"send", "--sink", "{stdout: {}}", "event.json"}); code != exitFine || !strings.Contains(plain.String(), bomb) {
+	if code := a.run(t.Context(), []string{"send", "--sink", "{stdout: {}}", "event.json"}); code != exit.Fine || !strings.Contains(plain.String(), bomb) {
 		t.Errorf("what is no terminal gets %q", plain.String())
 	}
 }

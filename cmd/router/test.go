@@ -10,6 +10,8 @@ import (
 
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -97,11 +99,11 @@ func testsError(results []testResult) error {
 	if n == 0 {
 		return nil
 	}
-	code := exitFailed
+	code := exit.Failed
 	if err := brokenSink(results); err != nil {
-		code = configErrorCode(err)
+		code = exit.CodeOfConfig(err)
 	}
-	return &codeError{code: code, err: fmt.Errorf("%s failed", count(n, "test")), silent: true}
+	return &exit.Error{Code: code, Err: fmt.Errorf("%s failed", phrase.Count(n, "test")), Silent: true}
 }
 
 // brokenSink returns why a sink that a test asks could not be made, if there is one.
@@ -169,13 +171,13 @@ func (j *judge) test(t *config.Test, number int, sample config.Sample) testResul
 	r := j.rule(t.From, sample.Event)
 	res := testResult{Name: testName(t, number, sample), Place: t.Pos.String(), Routes: orEmpty(r.Routes), GoesTo: orEmpty(r.sinks())}
 	if t.GoesTo != nil && !sameNames(t.GoesTo, res.GoesTo) {
-		res.fail("goes_to", names(t.GoesTo), names(res.GoesTo))
+		res.fail("goes_to", phrase.Names(t.GoesTo), phrase.Names(res.GoesTo))
 	}
 	if t.Routes != nil && !sameNames(t.Routes, r.Routes) {
-		res.fail("routes", names(t.Routes), names(r.Routes))
+		res.fail("routes", phrase.Names(t.Routes), phrase.Names(r.Routes))
 	}
 	if t.Unmatched && !r.Unmatched {
-		res.fail("unmatched", "no route to match", names(r.Routes))
+		res.fail("unmatched", "no route to match", phrase.Names(r.Routes))
 	}
 	for _, l := range r.Legs {
 		if l.Err != nil && t.DeadLetter != string(refusal(l.Err)) {
@@ -218,7 +220,7 @@ func (j *judge) testExplanation(t *config.Test, r *ruling, e *envelope.Event) []
 		}
 	}
 	if left := len(rules) - shown; left > 0 {
-		lines = append(lines, count(left, "other route")+"; router explain shows all of them")
+		lines = append(lines, phrase.Count(left, "other route")+"; router explain shows all of them")
 	}
 	return lines
 }
@@ -241,13 +243,6 @@ func testName(t *config.Test, number int, sample config.Sample) string {
 func sameNames(a, b []string) bool {
 	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
 	return slices.Equal(slices.Compact(a), slices.Compact(b))
-}
-
-func names(list []string) string {
-	if len(list) == 0 {
-		return "none"
-	}
-	return strings.Join(list, ", ")
 }
 
 func orEmpty(list []string) []string {

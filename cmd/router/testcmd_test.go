@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/eventrouter/router/internal/exit"
 )
 
 // shopTests are tests of the shop that all hold, one for each sort of expectation.
@@ -29,7 +31,7 @@ func TestTestsThatHold(t *testing.T) {
 		"router.yaml": shop + shopTests, "sample/a.json": paidEvent, "sample/b.http": sampleRequest, "sample/c.jsonl": "\n" + paidEvent,
 	})
 	r := command(t, "test")
-	if r.code != exitFine {
+	if r.code != exit.Fine {
 		t.Errorf("exit %d", r.code)
 	}
 	wants(t, r, "ok   paid\n", "(a.json)", "(b.http)", "(c.jsonl:2)", "8 passed, 0 failed")
@@ -64,7 +66,7 @@ func TestFailures(t *testing.T) {
 		workspace(t, map[string]string{"router.yaml": shop +
 			"tests:\n  - { event: { type: com.acme.paid, subject: o-1, region: eu }, " + c.test + " }\n"})
 		r := command(t, "test", "--json")
-		if r.code != exitFailed {
+		if r.code != exit.Failed {
 			t.Errorf("%s: exit %d: %s", c.test, r.code, r.all())
 		}
 		want := fmt.Sprintf(`{"what":%q,"expected":%q,"actual":%q}`, c.what, c.expected, c.actual)
@@ -86,11 +88,11 @@ func TestSetThatCannotBeApplied(t *testing.T) {
 		"bad.yaml":  broken + fmt.Sprintf(test, "goes_to: [bus, billing]"),
 		"good.yaml": broken + fmt.Sprintf(test, "dead_letter: bad_set"),
 	})
-	if r := command(t, "test", "-c", "good.yaml"); r.code != exitFine {
+	if r := command(t, "test", "-c", "good.yaml"); r.code != exit.Fine {
 		t.Errorf("expected bad_set: exit %d: %s", r.code, r.all())
 	}
 	r := command(t, "test", "-c", "bad.yaml")
-	if r.code != exitFailed {
+	if r.code != exit.Failed {
 		t.Errorf("exit %d", r.code)
 	}
 	wants(t, r, "route paid, sink bus  expected its changes to apply", "time")
@@ -102,7 +104,7 @@ func TestRendersOfASinkThatCannotBeMade(t *testing.T) {
 		"tests:\n  - { event: { type: com.acme.paid, subject: o-1, region: eu }, from: orders, renders: { bus: subject acme.com.acme.paid } }\n"})
 	for _, name := range []string{"test", "check"} {
 		r := command(t, name)
-		if r.code != exitEnvironment {
+		if r.code != exit.Environment {
 			t.Errorf("%s: exit %d: %s", name, r.code, r.all())
 		}
 		wants(t, r, "router.yaml:5:", "sinks.bus.nats.creds: open none.creds: no such file")
@@ -119,7 +121,7 @@ func TestCoverage(t *testing.T) {
 		"  - { event: { type: com.acme.paid, region: eu }, from: orders, routes: paid }\n"
 	workspace(t, map[string]string{"router.yaml": text})
 	r := command(t, "test", "--coverage", "--json")
-	if r.code != exitFine {
+	if r.code != exit.Fine {
 		t.Fatalf("exit %d: %s", r.code, r.all())
 	}
 	c := decoded(t, r.stdout)["coverage"].(map[string]any)
@@ -153,7 +155,7 @@ routes:
   - { event: { type: t7 }, from: in, goes_to: [b], routes: [r8] }
 `})
 	r := command(t, "test")
-	if r.code != exitFailed {
+	if r.code != exit.Failed {
 		t.Errorf("exit %d", r.code)
 	}
 	wants(t, r, "route r7 matches", "route r8: type: t8", "route r19: type: t19", "route r99: type: t99", "93 other routes; router explain shows all of them")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -62,7 +63,7 @@ func wantsNone(cmd *cobra.Command, args []string) error {
 func usageError(cmd *cobra.Command, what string, args []string) error {
 	got := "none"
 	if len(args) > 0 {
-		got = fmt.Sprintf("%s, %q", count(len(args), "argument"), args)
+		got = fmt.Sprintf("%s, %q", phrase.Count(len(args), "argument"), args)
 	}
 	return fmt.Errorf("%s takes %s; got %s\nusage: %s", cmd.Name(), what, got, cmd.UseLine())
 }

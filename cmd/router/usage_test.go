@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/eventrouter/router/internal/exit"
+)
 
 // TestWrongCommandLinesSayWhatIsRight: a misspelt flag got no suggestion, and a wrong number of arguments a count.
 func TestWrongCommandLinesSayWhatIsRight(t *testing.T) {
@@ -35,8 +39,8 @@ func TestWrongCommandLinesSayWhatIsRight(t *testing.T) {
 		{[]string{"send", "--to", "screen", "--type", "t", "--attribute", "time=yesterday"}, []string{"send: time: "}},
 	} {
 		r := command(t, c.args...)
-		if r.code != exitConfig {
-			t.Errorf("%v: exit %d, want %d", c.args, r.code, exitConfig)
+		if r.code != exit.Config {
+			t.Errorf("%v: exit %d, want %d", c.args, r.code, exit.Config)
 		}
 		wants(t, r, c.want...)
 	}

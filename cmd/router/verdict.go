@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -31,7 +32,7 @@ func findingText(f *routing.Finding, most int) string {
 	if f == nil {
 		return "does not match"
 	}
-	text := shorten(f.Predicate, most)
+	text := phrase.Shorten(f.Predicate, most)
 	switch {
 	case f.Attribute == "":
 	case f.Present:
@@ -39,31 +40,17 @@ func findingText(f *routing.Finding, most int) string {
 		if f.Holds {
 			but = "and"
 		}
-		text += fmt.Sprintf(", %s %s is %q", but, f.Attribute, shorten(f.Value, most))
+		text += fmt.Sprintf(", %s %s is %q", but, f.Attribute, phrase.Shorten(f.Value, most))
 	case f.Holds:
 		text += fmt.Sprintf(", and the event has no %s", f.Attribute)
 	default:
 		text += fmt.Sprintf(", but the event has no %s", f.Attribute)
 	}
 	if f.Note != "" {
-		text += " (" + shorten(f.Note, 2*most) + ")"
+		text += " (" + phrase.Shorten(f.Note, 2*most) + ")"
 	}
 	if pos := f.Pos.String(); pos != "" {
 		text += "  " + pos
 	}
 	return text
-}
-
-// shorten cuts the middle out of a text that is longer than most characters.
-func shorten(text string, most int) string {
-	if most <= 0 || len(text) <= most {
-		return text
-	}
-	runes := []rune(text)
-	if len(runes) <= most {
-		return text
-	}
-	head := (most - 1) / 2
-	tail := most - 1 - head
-	return string(runes[:head]) + "…" + string(runes[len(runes)-tail:])
 }
