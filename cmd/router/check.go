@@ -15,6 +15,7 @@ import (
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/phrase"
+	"github.com/eventrouter/router/internal/wire"
 	"github.com/eventrouter/router/pipeline"
 )
 
@@ -128,11 +129,11 @@ func sinksCanBeMade(ctx context.Context, cfg *config.Config) error {
 // connect reaches every part at once and says what it found. A part that cannot be made, such as an ingress whose port
 // a running router has, is a finding like any other.
 func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error) {
-	w, err := newWiring(cfg, zap.NewNop(), a.events())
+	w, err := wire.New(cfg, zap.NewNop(), a.events())
 	if err != nil {
 		return nil, exit.OfConfig(err)
 	}
-	defer w.close()
+	defer w.Close()
 	var list []reached
 	var parts []any
 	var paths []string
@@ -145,20 +146,20 @@ func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error
 		list, parts, paths = append(list, r), append(parts, part), append(paths, path)
 	}
 	for _, name := range cfg.SinkNames() {
-		sink, err := w.sink(name)
+		sink, err := w.Sink(name)
 		add("sink "+name, "sinks."+name, sink.Sink, err)
 		if err == nil {
 			sinks = append(sinks, sink)
 		}
 	}
 	for _, name := range cfg.SourceNames() {
-		src, err := w.source(name, bindings.NewWindow(0, 0))
+		src, err := w.Source(name, bindings.NewWindow(0, 0))
 		add("source "+name, "sources."+name, src, err)
 	}
 	var wg sync.WaitGroup
 	for i, part := range parts {
 		wg.Go(func() {
-			if err := readySoon(ctx, part, connectLimit); err != nil {
+			if err := wire.Ready(ctx, part, connectLimit); err != nil {
 				list[i].OK, list[i].Error = false, cfg.AsWritten(paths[i], err.Error())
 			} else if limited, ok := part.(bindings.Limited); ok {
 				limit := limited.Limit()
@@ -167,14 +168,6 @@ func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error
 		})
 	}
 	wg.Wait()
-	closeSinks(ctx, sinks)
+	wire.CloseSinks(ctx, sinks)
 	return list, nil
-}
-
-func closeSinks(ctx context.Context, sinks []pipeline.Sink) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	for _, k := range sinks {
-		_ = k.Sink.Close(ctx) // it was only looked at
-	}
 }

@@ -123,7 +123,7 @@ func (d *demoRun) run(ctx context.Context, length time.Duration, rate int) error
 		dead()
 	}()
 
-	d.shop = newDemoShop("http://" + d.instance.wiring.ingress["shop"].Addr() + "/events")
+	d.shop = newDemoShop("http://" + d.instance.wiring.IngressAddr("shop") + "/events")
 	fmt.Fprintf(d.app.stderr, "ingress %s, admin http://%s/readyz?verbose\n", d.shop.url, d.instance.admin.Addr())
 	sending, done := context.WithTimeout(ctx, length)
 	defer done()

@@ -73,7 +73,7 @@ func (l *live) until503(source string) {
 func (l *live) try(source string) (status int, err error) {
 	ctx, cancel := context.WithTimeout(l.t.Context(), time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+l.in.wiring.ingress[source].Addr()+"/", strings.NewReader("x"))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+l.in.wiring.IngressAddr(source)+"/", strings.NewReader("x"))
 	if err != nil {
 		l.t.Fatal(err)
 	}

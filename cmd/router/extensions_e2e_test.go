@@ -73,7 +73,7 @@ func (l *live) write(text string) {
 // post sends a binary event with these attributes as headers and returns the status and the body of the answer.
 func (l *live) post(id, data string, attributes ...string) (int, string) {
 	l.t.Helper()
-	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, "http://"+l.in.wiring.ingress["in"].Addr()+"/", strings.NewReader(data))
+	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, "http://"+l.in.wiring.IngressAddr("in")+"/", strings.NewReader(data))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestRunningRouterTypesAttributes(t *testing.T) {
 	for _, event := range []string{
 		`{"type":"t","source":"/s","id":"3",  "specversion":"1.0","seq":7}`, `{"type":"t","source":"/s","id":"4",  "specversion":"1.0"}`,
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+l.in.wiring.ingress["in"].Addr()+"/", strings.NewReader(event))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+l.in.wiring.IngressAddr("in")+"/", strings.NewReader(event))
 		if err != nil {
 			t.Fatal(err)
 		}

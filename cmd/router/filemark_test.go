@@ -107,7 +107,7 @@ func TestReloadRefusesAChangedCertificate(t *testing.T) {
 	served := func() int64 {
 		t.Helper()
 		d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
-		c, err := d.DialContext(t.Context(), "tcp", r.in.wiring.ingress["in"].Addr())
+		c, err := d.DialContext(t.Context(), "tcp", r.in.wiring.IngressAddr("in"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -85,7 +85,7 @@ func (a *app) graphCommand() *cobra.Command {
 func newGraph(cfg *config.Config) *graph {
 	g := &graph{Nodes: []graphNode{}, Edges: []graphEdge{}, known: map[string]bool{}}
 	for _, name := range cfg.SourceNames() {
-		g.node("source-"+name, "source", name, kindOfSource(cfg, name))
+		g.node("source-"+name, "source", name, cfg.SourceKind(name))
 	}
 	everywhere := g.everySource(cfg)
 	for i := range cfg.Rules {
@@ -104,7 +104,7 @@ func newGraph(cfg *config.Config) *graph {
 		g.edge("unmatched", "sink-"+cfg.Unmatched, "unmatched", "")
 	}
 	for _, name := range cfg.SinkNames() {
-		g.node("sink-"+name, "sink", name, kindOfSink(cfg, name))
+		g.node("sink-"+name, "sink", name, cfg.SinkKind(name))
 	}
 	g.deadLetters(cfg)
 	return g

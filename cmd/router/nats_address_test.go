@@ -20,7 +20,7 @@ dead_letter: hold
 routes: [{ to: store }]
 admin: { listen: "127.0.0.1:0" }
 `)
-	nc, err := natsgo.Connect(r.in.wiring.embedded.ClientURL())
+	nc, err := natsgo.Connect(r.in.wiring.Embedded().ClientURL())
 	if err != nil {
 		t.Fatal(err)
 	}

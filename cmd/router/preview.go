@@ -12,6 +12,7 @@ import (
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/wire"
 	"github.com/eventrouter/router/pipeline"
 )
 
@@ -40,13 +41,13 @@ type explainedTarget struct {
 
 // previews asks sinks what they would send. Each is made once, when it is first asked, and never connected.
 type previews struct {
-	wiring *wiring
+	wiring *wire.Wiring
 	made   map[string]*pipeline.Sink
 	broken map[string]error
 }
 
 func newPreviews(cfg *config.Config) (*previews, error) {
-	w, err := newWiring(cfg, zap.NewNop(), io.Discard)
+	w, err := wire.New(cfg, zap.NewNop(), io.Discard)
 	if err != nil {
 		return nil, exit.OfConfig(err)
 	}
@@ -57,7 +58,7 @@ func (p *previews) close(ctx context.Context) {
 	for _, s := range p.made {
 		_ = s.Sink.Close(ctx) // it was only looked at
 	}
-	p.wiring.close()
+	p.wiring.Close()
 }
 
 func (p *previews) sink(name string) (*pipeline.Sink, error) {
@@ -67,9 +68,9 @@ func (p *previews) sink(name string) (*pipeline.Sink, error) {
 	if s := p.made[name]; s != nil {
 		return s, nil
 	}
-	made, err := p.wiring.sink(name)
+	made, err := p.wiring.Sink(name)
 	if err != nil {
-		err = p.wiring.locate("sinks."+name+"."+kindOfSink(p.wiring.cfg, name), err)
+		err = p.wiring.Locate("sinks."+name+"."+p.wiring.Config().SinkKind(name), err)
 		p.broken[name] = err
 		return nil, err
 	}

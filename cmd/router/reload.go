@@ -15,6 +15,7 @@ import (
 	"github.com/eventrouter/router/internal/admin"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/phrase"
+	"github.com/eventrouter/router/internal/wire"
 )
 
 // sayAgain is how long a refusal that was logged answers a SIGHUP that gets the same one: who writes the file and sends the
@@ -86,7 +87,7 @@ func (a *app) reread(in *instance, paths []string, asked bool) (routes int, err 
 		return 0, err
 	}
 	mark := markRoutes(cfg)
-	restart := needsRestart(cfg, in.wiring.cfg)
+	restart := needsRestart(cfg, in.wiring.Config())
 	if restart == nil {
 		restart = in.files.changed(a.markFiles(cfg), in.log)
 	}
@@ -118,7 +119,7 @@ func (in *instance) takeOver(cfg *config.Config) error {
 		}
 		return errors.New(phrase.Count(len(failed), "test") + " failed: " + strings.Join(failed, "; "))
 	}
-	return in.pipeline.SetRoutes(cfg.Table, policy(cfg.Unmatched))
+	return in.pipeline.SetRoutes(cfg.Table, wire.Policy(cfg.Unmatched))
 }
 
 // reloaded are the top-level keys that a running router takes from a changed configuration.

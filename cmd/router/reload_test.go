@@ -92,7 +92,7 @@ func TestReloadTakesOverRoutesAndRefusesTheRest(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	post := func(typ, id string) int {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+in.wiring.ingress["in"].Addr()+"/", http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+in.wiring.IngressAddr("in")+"/", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}

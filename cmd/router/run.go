@@ -21,6 +21,7 @@ import (
 	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/internal/terminal"
+	"github.com/eventrouter/router/internal/wire"
 	"github.com/eventrouter/router/pipeline"
 )
 
@@ -86,7 +87,7 @@ func (a *app) runRouter(ctx context.Context, paths []string) error {
 type instance struct {
 	log *zap.Logger
 	// wiring keeps what the configuration says of parts, which no reload changes.
-	wiring *wiring
+	wiring *wire.Wiring
 	// routes tells the routes that run from others; a reload replaces it.
 	routes routesMark
 	// files tells what the files that the configuration names held when the parts read them.
@@ -100,22 +101,22 @@ type instance struct {
 // and releases what a running router does not need of it.
 func (a *app) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
 	files := a.markFiles(cfg) // before a part reads one: a change in between is then noticed at the next reload
-	w, err := newWiring(cfg, log, a.events())
+	w, err := wire.New(cfg, log, a.events())
 	if err != nil {
 		return nil, exit.OfConfig(err)
 	}
 	in := &instance{log: log, wiring: w, routes: markRoutes(cfg), files: files}
-	settings, err := w.settings()
+	settings, err := w.Settings()
 	if err == nil {
 		in.pipeline, err = pipeline.New(settings)
 	}
 	if err != nil {
-		closeSinks(context.Background(), settings.Sinks)
+		wire.CloseSinks(context.Background(), settings.Sinks)
 		in.close()
 		return nil, exit.OfConfig(err)
 	}
 	if err := in.listenAdmin(); err != nil {
-		closeSinks(context.Background(), settings.Sinks)
+		wire.CloseSinks(context.Background(), settings.Sinks)
 		in.close()
 		return nil, err
 	}
@@ -125,13 +126,13 @@ func (a *app) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
 }
 
 // close releases what is left after run, or without it.
-func (in *instance) close() { in.wiring.close() }
+func (in *instance) close() { in.wiring.Close() }
 
 // run routes until ctx is done and what is in flight has come home.
 func (in *instance) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- in.admin.Serve() }()
-	in.wiring.ports.Serve()
+	in.wiring.Serve()
 	p := in.pipeline
 	stopping := context.AfterFunc(ctx, func() {
 		in.log.Info("stopping: no more is read, what is in flight is finished", zap.Int64("in_flight", inFlight(p.Ledger())))
@@ -140,10 +141,10 @@ func (in *instance) run(ctx context.Context) error {
 	defer stopping()
 
 	in.log.Info("router started", zap.String("version", version), zap.String("admin", in.admin.Addr().String()),
-		zap.Int("sources", len(in.wiring.cfg.Sources)), zap.Int("sinks", len(in.wiring.cfg.Sinks)),
+		zap.Int("sources", len(in.wiring.Config().Sources)), zap.Int("sinks", len(in.wiring.Config().Sinks)),
 		zap.Int("routes", in.routes.count))
 	err := p.Run(ctx)
-	in.wiring.ports.Close() // which have answered 503 until here
+	in.wiring.CloseIngress() // which have answered 503 until here
 	closeCtx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	err = errors.Join(err, in.admin.Close(closeCtx), <-served)
@@ -158,7 +159,7 @@ func (in *instance) run(ctx context.Context) error {
 }
 
 func (in *instance) listenAdmin() error {
-	address := in.wiring.cfg.Admin.Listen
+	address := in.wiring.Config().Admin.Listen
 	if address == "" {
 		address = defaultAdmin
 	}
@@ -167,7 +168,7 @@ func (in *instance) listenAdmin() error {
 		Health: in.health, Ledger: in.pipeline.Ledger, Reloads: in.reloads.figures, Version: version, Log: in.log,
 	})
 	if err != nil {
-		return &exit.Error{Code: exit.Environment, Err: fmt.Errorf("%s: admin.listen: %w", in.wiring.cfg.Pos("admin.listen"), err)}
+		return &exit.Error{Code: exit.Environment, Err: fmt.Errorf("%s: admin.listen: %w", in.wiring.Config().Pos("admin.listen"), err)}
 	}
 	return nil
 }
@@ -175,7 +176,7 @@ func (in *instance) listenAdmin() error {
 // health is the state of every sink and source, and of the embedded server's store if one of them uses it.
 func (in *instance) health() []pipeline.Status {
 	all := in.pipeline.Health()
-	if e := in.wiring.embedded; e.Started() {
+	if e := in.wiring.Embedded(); e.Started() {
 		all = append(all, pipeline.Status{Name: "embedded store", Err: e.Health()})
 	}
 	return all

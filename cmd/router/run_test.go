@@ -51,7 +51,7 @@ admin: { listen: "127.0.0.1:0" }
 	defer stop()
 	ran := make(chan error, 1)
 	go func() { ran <- in.run(ctx) }()
-	url := "http://" + in.wiring.ingress["in"].Addr()
+	url := "http://" + in.wiring.IngressAddr("in")
 	eventually(t, "the router is ready", func() bool {
 		return command(t, "health", "--address", in.admin.Addr().String()).code == exit.Fine
 	})

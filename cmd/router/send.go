@@ -15,6 +15,7 @@ import (
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/phrase"
+	"github.com/eventrouter/router/internal/wire"
 )
 
 // sendFlags are the flags of router send.
@@ -73,14 +74,14 @@ func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 	if _, ok := cfg.Sinks[name]; !ok {
 		return &exit.Error{Code: exit.Config, Err: unknownName("sink", name, cfg.SinkNames())}
 	}
-	w, err := newWiring(cfg, zap.NewNop(), a.events())
+	w, err := wire.New(cfg, zap.NewNop(), a.events())
 	if err != nil {
 		return exit.OfConfig(err)
 	}
-	defer w.close()
-	sink, err := w.sink(name)
+	defer w.Close()
+	sink, err := w.Sink(name)
 	if err != nil {
-		return exit.OfConfig(inArgument(w.locate("sinks."+name+"."+kindOfSink(cfg, name), err)))
+		return exit.OfConfig(inArgument(w.Locate("sinks."+name+"."+cfg.SinkKind(name), err)))
 	}
 	defer func() { _ = sink.Sink.Close(context.WithoutCancel(ctx)) }() // everything was confirmed, or its error told
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
@@ -91,10 +92,13 @@ func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 	}
 	p := begin("sending", len(events))
 	defer p.end()
-	if err := awaitSink(ctx, sink.Sink); err != nil {
-		return &exit.Error{Code: exit.Environment, Err: fmt.Errorf("sink %s: %w", name, inWords(cfg, sinkPath(name), err))}
+	if err := wire.AwaitSink(ctx, sink.Sink); err != nil {
+		return &exit.Error{Code: exit.Environment, Err: fmt.Errorf("sink %s: %w", name, cfg.ErrorAsWritten(sinkPath(name), err))}
 	}
-	failed := allInWords(cfg, sinkPath(name), (&sender{sink: sink, progress: p}).send(ctx, events))
+	failed := (&wire.Sender{Sink: sink, Step: p.step}).Send(ctx, events)
+	for i, err := range failed {
+		failed[i] = cfg.ErrorAsWritten(sinkPath(name), err)
+	}
 	p.end()
 	a.printSent(name, len(events), failed)
 	if len(failed) > 0 {

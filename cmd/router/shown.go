@@ -146,32 +146,3 @@ func (j *judge) shownFailures(number int, legs []leg, failures []testFailure) {
 		f.Expected, f.Actual = written(j.cfg, f.Expected, paths...), written(j.cfg, f.Actual, paths...)
 	}
 }
-
-// shownError is an error about a part of the configuration.
-type shownError struct {
-	text string
-	err  error
-}
-
-func (e *shownError) Error() string { return e.text }
-func (e *shownError) Unwrap() error { return e.err }
-
-// inWords gives an error the text that a report has of it.
-func inWords(cfg *config.Config, path string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if text := cfg.AsWritten(path, err.Error()); text != err.Error() {
-		return &shownError{text, err}
-	}
-	return err
-}
-
-// allInWords does so for each error of a list.
-func allInWords(cfg *config.Config, path string, list []error) []error {
-	shown := make([]error, len(list))
-	for i, err := range list {
-		shown[i] = inWords(cfg, path, err)
-	}
-	return shown
-}

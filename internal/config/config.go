@@ -175,6 +175,18 @@ func (c *Config) SourceNames() []string { return c.root.get("sources").keys() }
 // SinkNames returns the names of the sinks in the order they were written.
 func (c *Config) SinkNames() []string { return c.root.get("sinks").keys() }
 
+// SourceKind returns the transport of a source, such as kafka.
+func (c *Config) SourceKind(name string) string {
+	s := c.Sources[name]
+	return s.Kind()
+}
+
+// SinkKind returns the transport of a sink.
+func (c *Config) SinkKind(name string) string {
+	s := c.Sinks[name]
+	return s.Kind()
+}
+
 // Pos returns the place of a YAML path such as sinks.bus.nats.url, or of its nearest ancestor that was written.
 func (c *Config) Pos(path string) routing.Pos {
 	n, _ := c.root.nearest(path)

@@ -76,3 +76,23 @@ func around(text string) []string {
 	}
 	return append(all, text[min(from, len(text)):])
 }
+
+// shownError is an error about a part of the configuration.
+type shownError struct {
+	text string
+	err  error
+}
+
+func (e *shownError) Error() string { return e.text }
+func (e *shownError) Unwrap() error { return e.err }
+
+// ErrorAsWritten gives an error that a part of the configuration brought about the text that AsWritten makes of its own.
+func (c *Config) ErrorAsWritten(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if text := c.AsWritten(path, err.Error()); text != err.Error() {
+		return &shownError{text, err}
+	}
+	return err
+}

@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"context"
@@ -48,8 +48,8 @@ func laneDefaults(kind string, mode bindings.Mode) (concurrency, events, bytes i
 	}
 }
 
-// wiring turns a configuration into running parts. It is the only place that knows all transports.
-type wiring struct {
+// Wiring turns a configuration into running parts. It is the only place that knows all transports.
+type Wiring struct {
 	cfg      *config.Config
 	log      *zap.Logger
 	stdout   io.Writer
@@ -59,35 +59,36 @@ type wiring struct {
 	closers  []func()
 }
 
-func newWiring(cfg *config.Config, log *zap.Logger, stdout io.Writer) (*wiring, error) {
-	w := &wiring{cfg: cfg, log: log, stdout: stdout, ports: http.NewServerPool(), ingress: map[string]*http.Source{}}
+// New starts nothing: parts are made when they are asked for. A stdout sink writes to stdout.
+func New(cfg *config.Config, log *zap.Logger, stdout io.Writer) (*Wiring, error) {
+	w := &Wiring{cfg: cfg, log: log, stdout: stdout, ports: http.NewServerPool(), ingress: map[string]*http.Source{}}
 	var err error
 	if w.embedded, err = nats.NewEmbedded(cfg.Embedded); err != nil {
-		return nil, w.locate("embedded", err)
+		return nil, w.Locate("embedded", err)
 	}
 	w.embedded.LogTo(log)
 	w.closers = append(w.closers, w.embedded.Close)
 	return w, nil
 }
 
-// close releases what was wired and never ran, and what outlives the pipeline.
-func (w *wiring) close() {
+// Close releases what was wired and never ran, and what outlives the pipeline.
+func (w *Wiring) Close() {
 	for _, done := range slices.Backward(w.closers) {
 		done()
 	}
 }
 
-// settings builds every part. Errors of several parts are reported together, each with the line that asked for it.
-func (w *wiring) settings() (pipeline.Settings, error) {
+// Settings builds every part. Errors of several parts are reported together, each with the line that asked for it.
+func (w *Wiring) Settings() (pipeline.Settings, error) {
 	s := pipeline.Settings{
 		Table: w.cfg.Table, Log: w.log, Drain: w.cfg.Shutdown.Drain,
-		Unmatched: policy(w.cfg.Unmatched), DeadLetter: policy(w.cfg.DeadLetter),
+		Unmatched: Policy(w.cfg.Unmatched), DeadLetter: Policy(w.cfg.DeadLetter),
 	}
 	var errs []error
 	for _, name := range w.cfg.SinkNames() {
-		sink, err := w.sink(name)
+		sink, err := w.Sink(name)
 		if err != nil {
-			errs = append(errs, w.locate("sinks."+name+"."+kindOfSink(w.cfg, name), err))
+			errs = append(errs, w.Locate("sinks."+name+"."+w.cfg.SinkKind(name), err))
 			continue
 		}
 		s.Sinks = append(s.Sinks, sink)
@@ -96,9 +97,9 @@ func (w *wiring) settings() (pipeline.Settings, error) {
 		c := w.cfg.Sources[name]
 		window := bindings.NewWindow(
 			orDefault(c.Window.Events, defaultWindowEvents), orDefault(int(c.Window.Bytes), defaultWindowBytes))
-		src, err := w.source(name, window)
+		src, err := w.Source(name, window)
 		if err != nil {
-			errs = append(errs, w.locate("sources."+name+"."+kindOfSource(w.cfg, name), err))
+			errs = append(errs, w.Locate("sources."+name+"."+w.cfg.SourceKind(name), err))
 			continue
 		}
 		s.Sources = append(s.Sources, pipeline.Source{Name: name, Source: src, Window: window})
@@ -106,29 +107,19 @@ func (w *wiring) settings() (pipeline.Settings, error) {
 	return s, errors.Join(errs...)
 }
 
-// locate puts the place of the configuration before an error of the part that it configures.
-func (w *wiring) locate(path string, err error) error {
+// Locate puts the place of the configuration before an error of the part that it configures.
+func (w *Wiring) Locate(path string, err error) error {
 	part := path
 	var field *bindings.FieldError
 	if errors.As(err, &field) && field.Field != "" {
 		path += "." + field.Field
-		return fmt.Errorf("%s: %s: %w", w.cfg.Pos(path), path, &bindings.FieldError{Err: inWords(w.cfg, part, field.Err), Environment: field.Environment})
+		return fmt.Errorf("%s: %s: %w", w.cfg.Pos(path), path, &bindings.FieldError{Err: w.cfg.ErrorAsWritten(part, field.Err), Environment: field.Environment})
 	}
-	return fmt.Errorf("%s: %s: %w", w.cfg.Pos(path), path, inWords(w.cfg, part, err))
+	return fmt.Errorf("%s: %s: %w", w.cfg.Pos(path), path, w.cfg.ErrorAsWritten(part, err))
 }
 
-func kindOfSink(cfg *config.Config, name string) string {
-	s := cfg.Sinks[name]
-	return s.Kind()
-}
-
-func kindOfSource(cfg *config.Config, name string) string {
-	s := cfg.Sources[name]
-	return s.Kind()
-}
-
-// policy turns the word of the configuration into the pipeline's policy.
-func policy(word string) pipeline.Policy {
+// Policy turns the word of the configuration into the pipeline's policy.
+func Policy(word string) pipeline.Policy {
 	switch word {
 	case "drop":
 		return pipeline.Policy{Action: pipeline.Drop}
@@ -142,7 +133,8 @@ func policy(word string) pipeline.Policy {
 	return pipeline.Policy{Action: pipeline.ToSink, Sink: word}
 }
 
-func (w *wiring) source(name string, window *bindings.Window) (bindings.Source, error) {
+// Source makes a source, whose port is then bound.
+func (w *Wiring) Source(name string, window *bindings.Window) (bindings.Source, error) {
 	c := w.cfg.Sources[name]
 	s := bindings.SourceSettings{
 		Name: name, Log: w.log.With(zap.String("source", name)),
@@ -174,7 +166,8 @@ func (w *wiring) source(name string, window *bindings.Window) (bindings.Source, 
 	}
 }
 
-func (w *wiring) sink(name string) (pipeline.Sink, error) {
+// Sink makes a sink and says how it is driven. Whoever asks for it closes it.
+func (w *Wiring) Sink(name string) (pipeline.Sink, error) {
 	c := w.cfg.Sinks[name]
 	mode := map[string]bindings.Mode{
 		"binary": bindings.ModeBinary, "structured": bindings.ModeStructured, "batch": bindings.ModeBatch,
@@ -205,7 +198,7 @@ func (w *wiring) sink(name string) (pipeline.Sink, error) {
 			Initial: retry.Initial, Max: retry.Max, For: retry.For, Attempts: retry.Attempts,
 			MaxAfter: orDefault(retry.MaxAfter, defaultMaxAfter),
 		},
-		DeadLetter: policy(dead),
+		DeadLetter: Policy(dead),
 		Expired:    map[string]pipeline.Expired{"drop": pipeline.DropExpired, "dead_letter": pipeline.LetterExpired}[c.Expired],
 		DataRef: map[string]pipeline.DataRef{
 			"drop_data": pipeline.DropData, "drop_data_when_too_large": pipeline.DropTooLarge,
@@ -224,7 +217,7 @@ func (w *wiring) sink(name string) (pipeline.Sink, error) {
 }
 
 // target makes the sink itself.
-func (w *wiring) target(c *config.Sink, s bindings.SinkSettings) (bindings.Sink, error) {
+func (w *Wiring) target(c *config.Sink, s bindings.SinkSettings) (bindings.Sink, error) {
 	switch {
 	case c.Kafka != nil:
 		return kafka.NewSink(*c.Kafka, s)
@@ -246,8 +239,8 @@ func orDefault[T int | time.Duration](v, def T) T {
 	return v
 }
 
-// readySoon asks a part once whether it is ready.
-func readySoon(ctx context.Context, part any, limit time.Duration) error {
+// Ready asks a part once whether it is ready.
+func Ready(ctx context.Context, part any, limit time.Duration) error {
 	r, ok := part.(bindings.Readier)
 	if !ok {
 		return nil

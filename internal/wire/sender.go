@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 	"github.com/eventrouter/router/pipeline"
 )
 
-// awaitSink repeats Ready until it succeeds or ctx is done.
-func awaitSink(ctx context.Context, sink bindings.Sink) error {
+// AwaitSink repeats Ready until it succeeds or ctx is done.
+func AwaitSink(ctx context.Context, sink bindings.Sink) error {
 	for {
-		err := readySoon(ctx, sink, 5*time.Second)
+		err := Ready(ctx, sink, 5*time.Second)
 		if err == nil {
 			return nil
 		}
@@ -26,39 +26,46 @@ func awaitSink(ctx context.Context, sink bindings.Sink) error {
 	}
 }
 
-// sender delivers events to one sink as a router would that has nothing else to do: what the sink does not accept is
+// Sender delivers events to one sink as a router would that has nothing else to do: what the sink does not accept is
 // refused, and data goes by its dataref.
-type sender struct {
-	sink     pipeline.Sink
-	progress *progress
-	failed   []error
+type Sender struct {
+	Sink pipeline.Sink
+	// Step, where it is not nil, is told how many more events are done.
+	Step   func(n int)
+	failed []error
 }
 
-// send sends the events in batches and returns what failed in the end.
-func (s *sender) send(ctx context.Context, events []*envelope.Event) []error {
+// Send sends the events in batches and returns what failed in the end.
+func (s *Sender) Send(ctx context.Context, events []*envelope.Event) []error {
 	const batch = 256
 	pending := make([]*envelope.Event, 0, batch)
 	for i, e := range events {
-		if s.sink.DataRef == pipeline.DropData {
+		if s.Sink.DataRef == pipeline.DropData {
 			e, _ = pipeline.WithoutData(e)
 		}
-		if err := s.sink.Accepts.Check(e); err != nil {
+		if err := s.Sink.Accepts.Check(e); err != nil {
 			s.fail(e, err)
-			s.progress.step(1)
+			s.step(1)
 		} else {
 			pending = append(pending, e)
 		}
 		if len(pending) == batch || i == len(events)-1 {
 			s.insist(ctx, pending)
-			s.progress.step(len(pending))
+			s.step(len(pending))
 			pending = pending[:0]
 		}
 	}
 	return s.failed
 }
 
+func (s *Sender) step(n int) {
+	if s.Step != nil {
+		s.Step(n)
+	}
+}
+
 // insist repeats what failed and may be repeated.
-func (s *sender) insist(ctx context.Context, pending []*envelope.Event) {
+func (s *Sender) insist(ctx context.Context, pending []*envelope.Event) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		if pending = s.attempt(ctx, pending); len(pending) == 0 {
 			return
@@ -71,11 +78,11 @@ func (s *sender) insist(ctx context.Context, pending []*envelope.Event) {
 }
 
 // attempt sends events once and returns those to be sent again, in their order.
-func (s *sender) attempt(ctx context.Context, events []*envelope.Event) (again []*envelope.Event) {
+func (s *Sender) attempt(ctx context.Context, events []*envelope.Event) (again []*envelope.Event) {
 	if len(events) == 0 {
 		return nil
 	}
-	err := s.sink.Sink.Send(ctx, events)
+	err := s.Sink.Sink.Send(ctx, events)
 	for i, e := range events {
 		cause := eventError(err, i, len(events))
 		if cause == nil {
@@ -95,14 +102,14 @@ func (s *sender) attempt(ctx context.Context, events []*envelope.Event) (again [
 }
 
 // shrink returns an event without its data, if it was too large and the sink says so.
-func (s *sender) shrink(e *envelope.Event, cause error) (smaller *envelope.Event, ok bool) {
-	if s.sink.DataRef != pipeline.DropTooLarge || !pipeline.TooLarge(cause) {
+func (s *Sender) shrink(e *envelope.Event, cause error) (smaller *envelope.Event, ok bool) {
+	if s.Sink.DataRef != pipeline.DropTooLarge || !pipeline.TooLarge(cause) {
 		return nil, false
 	}
 	return pipeline.WithoutData(e)
 }
 
-func (s *sender) fail(e *envelope.Event, cause error) {
+func (s *Sender) fail(e *envelope.Event, cause error) {
 	s.failed = append(s.failed, fmt.Errorf("event %s: %w", e.ID, cause))
 }
 
