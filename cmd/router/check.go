@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/judge"
 	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/internal/wire"
 	"github.com/eventrouter/router/pipeline"
@@ -54,7 +54,7 @@ func (a *app) check(ctx context.Context, paths []string, connect bool) error {
 	if err != nil {
 		return err
 	}
-	if err := sinksCanBeMade(ctx, cfg); err != nil {
+	if err := judge.CheckSinks(ctx, cfg); err != nil {
 		return exit.OfConfig(err)
 	}
 	results := a.runTests(cfg)
@@ -75,7 +75,7 @@ func (a *app) check(ctx context.Context, paths []string, connect bool) error {
 	}
 	if a.json {
 		a.writeJSON(map[string]any{
-			"ok": failedTests(results)+unreached == 0, "warnings": problemList(cfg.Warnings), "tests": results, "parts": parts,
+			"ok": judge.FailedTests(results)+unreached == 0, "warnings": problemList(cfg.Warnings), "tests": results, "parts": parts,
 		})
 	} else {
 		a.printCheck(cfg, results, parts)
@@ -86,9 +86,9 @@ func (a *app) check(ctx context.Context, paths []string, connect bool) error {
 	return testsError(results)
 }
 
-func (a *app) printCheck(cfg *config.Config, results []testResult, parts []reached) {
+func (a *app) printCheck(cfg *config.Config, results []judge.TestResult, parts []reached) {
 	s := styleFor(a.stdout)
-	if failedTests(results) > 0 {
+	if judge.FailedTests(results) > 0 {
 		a.printTests(results)
 	}
 	for _, p := range parts {
@@ -101,29 +101,11 @@ func (a *app) printCheck(cfg *config.Config, results []testResult, parts []reach
 			fmt.Fprintf(a.stdout, "%s %s  %s\n       %s\n", s.bad("FAIL"), p.Part, s.dim(p.Place), p.Error)
 		}
 	}
-	if failedTests(results) > 0 || slices.ContainsFunc(parts, func(p reached) bool { return !p.OK }) {
+	if judge.FailedTests(results) > 0 || slices.ContainsFunc(parts, func(p reached) bool { return !p.OK }) {
 		return
 	}
 	fmt.Fprintf(a.stdout, "%s: %s, %s, %s, %s passed\n", s.good("ok"), phrase.Count(len(cfg.Sources), "source"),
 		phrase.Count(len(cfg.Sinks), "sink"), phrase.Count(len(cfg.Routes), "route"), phrase.Count(len(results), "test"))
-}
-
-// sinksCanBeMade makes every sink without connecting it: some of what a transport cannot do shows only then. What this
-// machine lacks, such as the file of a certificate, is for --connect and run to find.
-func sinksCanBeMade(ctx context.Context, cfg *config.Config) error {
-	p, err := newPreviews(cfg)
-	if err != nil {
-		return err
-	}
-	defer p.close(ctx)
-	var errs []error
-	for _, name := range cfg.SinkNames() {
-		var field *bindings.FieldError
-		if _, err := p.sink(name); !errors.As(err, &field) || !field.Environment {
-			errs = append(errs, err) // which may be none
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // connect reaches every part at once and says what it found. A part that cannot be made, such as an ingress whose port

@@ -1,88 +1,18 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/judge"
 	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/internal/sample"
 )
-
-// maxExamples is how many events a move names.
-const maxExamples = 3
-
-// difference is what diff reports.
-type difference struct {
-	// Events is how many events were compared, and Moved how many of them change their sinks, what a route or a sink makes
-	// of them, or whether a sink refuses them. Synthesised says that they were made of the rules' own predicates.
-	Events      int    `json:"events"`
-	Moved       int    `json:"moved"`
-	Synthesised bool   `json:"synthesised"`
-	Moves       []move `json:"moves"`
-	// Rules and Parts are what was added, removed or changed.
-	Rules []changedRule `json:"rules"`
-	Parts []changedPart `json:"parts"`
-	// Reordered says that rules which both files have stand in another order, and Order what that changes, if anything.
-	Reordered bool   `json:"reordered"`
-	Order     string `json:"order,omitempty"`
-	// Unasked are sinks that could not be made, with the reason: what they would refuse is not compared.
-	Unasked []string `json:"unasked,omitempty"`
-}
-
-// move is a group of events that go from the same outcome to the same outcome.
-type move struct {
-	Count  int       `json:"count"`
-	Before outcome   `json:"before"`
-	After  outcome   `json:"after"`
-	From   []string  `json:"from,omitempty"`
-	Events []example `json:"examples"`
-}
-
-// example is an event that moves.
-type example struct {
-	Where  string          `json:"where,omitempty"`
-	From   string          `json:"from,omitempty"`
-	ID     string          `json:"id"`
-	Type   string          `json:"type"`
-	Source string          `json:"source"`
-	Event  json.RawMessage `json:"event,omitempty"`
-}
-
-// outcome is where an event goes.
-type outcome struct {
-	Routes []string `json:"routes"`
-	GoesTo []string `json:"goes_to"`
-	// Unmatched is the policy, where no route matches.
-	Unmatched string `json:"unmatched,omitempty"`
-	// Set is what the copies for each sink have otherwise than the event.
-	Set map[string][]map[string]*string `json:"set,omitempty"`
-	// Refused are the reasons for which copies would be refused, by sink, and DataDropped the sinks whose dataref makes
-	// the event go without its data.
-	Refused     map[string][]string `json:"refused,omitempty"`
-	DataDropped []string            `json:"data_dropped,omitempty"`
-	// Types are the types that copies for each sink were given, and SampledOut the routes that matched and deliver other
-	// events of their sample.
-	Types      map[string][]string `json:"types,omitempty"`
-	SampledOut []string            `json:"sampled_out,omitempty"`
-}
-
-// key is equal for outcomes that are the same to the sinks.
-func (o *outcome) key() string {
-	same := *o
-	same.Routes, same.GoesTo = nil, slices.Sorted(slices.Values(o.GoesTo))
-	if len(o.GoesTo) > 0 {
-		// A sink gets the event by policy as it does by a route; what others do not get is no matter of its own.
-		same.Unmatched, same.SampledOut = "", nil
-	}
-	text, _ := json.Marshal(same) // maps and strings can always be encoded, in a fixed order
-	return string(text)
-}
 
 func (a *app) diffCommand() *cobra.Command {
 	var events, from string
@@ -116,10 +46,10 @@ func (a *app) diffCommand() *cobra.Command {
 				}
 			}
 			p := a.progress("comparing", 0)
-			d, err := diff(before, after, list, events == "", from)
+			d, err := judge.Diff(before, after, list, events == "", from)
 			p.end()
 			if err != nil {
-				return err
+				return exit.OfConfig(err)
 			}
 			return a.reportDiff(&d, fail)
 		},
@@ -131,8 +61,8 @@ func (a *app) diffCommand() *cobra.Command {
 }
 
 // reportDiff prints a difference and turns it into an exit code.
-func (a *app) reportDiff(d *difference, fail bool) error {
-	changed := d.changed()
+func (a *app) reportDiff(d *judge.Difference, fail bool) error {
+	changed := d.Changed()
 	if a.json {
 		a.writeJSON(map[string]any{"ok": !changed, "difference": d})
 	} else {
@@ -144,94 +74,92 @@ func (a *app) reportDiff(d *difference, fail bool) error {
 	return nil
 }
 
-// changed reports whether there is something that --fail-on-change is for. Events that somebody gave decide for themselves;
-// where there are none, whatever can lead an event elsewhere is a change.
-func (d *difference) changed() bool {
-	return d.Moved > 0 || d.Synthesised && (len(d.Rules) > 0 || d.Order != "" || slices.ContainsFunc(d.Parts, changedPart.decides))
+// difference prints what diff found.
+func (p *printer) difference(d *judge.Difference) {
+	for _, r := range d.Rules {
+		switch r.Change {
+		case judge.ChangeAdded:
+			p.line(0, "%s route %s  %s  %s", p.good("+"), p.bold(r.Name), r.After, p.dim(r.Place))
+		case judge.ChangeRemoved:
+			p.line(0, "%s route %s  %s  %s", p.bad("-"), p.bold(r.Name), r.Before, p.dim(r.Place))
+		default:
+			p.line(0, "~ route %s  %s", p.bold(r.Name), p.dim(r.Place))
+			p.line(4, "%s %s", p.bad("-"), r.Before)
+			p.line(4, "%s %s", p.good("+"), r.After)
+		}
+	}
+	switch {
+	case d.Order != "":
+		p.line(0, "~ the order of the routes: %s", d.Order)
+	case d.Reordered:
+		p.line(0, "~ the order of the routes, which changes nothing")
+	}
+	for _, part := range d.Parts {
+		switch {
+		case part.Before != "" || part.After != "":
+			p.line(0, "~ %s: %s, was %s", part.Part, part.After, part.Before)
+		case part.Change == judge.ChangeAdded:
+			p.line(0, "%s %s", p.good("+"), part.Part)
+		case part.Change == judge.ChangeRemoved:
+			p.line(0, "%s %s", p.bad("-"), part.Part)
+		case !part.Decides():
+			p.line(0, "~ %s is configured differently: %s; no event depends on it", part.Part, strings.Join(part.Keys, ", "))
+		default:
+			p.line(0, "~ %s is configured differently: %s", part.Part, strings.Join(part.Keys, ", "))
+		}
+	}
+	for _, unasked := range d.Unasked {
+		p.line(0, "%s; what it would refuse is not compared", unasked)
+	}
+	made := ""
+	if d.Synthesised {
+		made = ", made of the rules' conditions,"
+	}
+	p.line(0, "%d of %s%s moved", d.Moved, phrase.Count(d.Events, "event"), made)
+	for i := range d.Moves {
+		p.move(&d.Moves[i])
+	}
 }
 
-// diff compares two configurations by their rules and by the events, or by events made of the rules.
-func diff(before, after *config.Config, events []sample.Event, synthesised bool, from string) (difference, error) {
-	d := difference{Synthesised: synthesised, Moves: []move{}, Rules: []changedRule{}, Parts: []changedPart{}}
-	d.compareRules(before, after)
-	d.compareParts(before, after)
-	if synthesised {
-		differ := map[string]bool{}
-		for _, r := range d.Rules {
-			differ[r.Name] = true
+func (p *printer) move(m *judge.Move) {
+	p.line(2, "%s: %s -> %s", phrase.Count(m.Count, "event"), outcomeText(&m.Before), p.bold(outcomeText(&m.After)))
+	for _, x := range m.Events {
+		from := ""
+		if x.From != "" {
+			from = "  from " + x.From
 		}
-		events = synthesise(differ, before.Table, after.Table)
-	}
-	d.Events = len(events)
-	sources := []string{from}
-	if from == "" {
-		sources = commonSources(before, after)
-	}
-	pair, err := newJudges(before, after, synthesised)
-	if err != nil {
-		return d, err
-	}
-	defer pair.close()
-	moves := map[string]*move{}
-	var order []string
-	for i := range events {
-		moved := false
-		counted := map[string]bool{}
-		for _, source := range sources {
-			was, is := pair.outcomes(source, events[i].Event)
-			if was.key() == is.key() {
-				continue
-			}
-			key := was.key() + "\x00" + is.key()
-			if moves[key] == nil {
-				moves[key] = &move{Before: was, After: is, Events: []example{}}
-				order = append(order, key)
-			}
-			moves[key].add(&events[i], source, counted[key], synthesised)
-			moved, counted[key] = true, true
-		}
-		if moved {
-			d.Moved++
+		if x.Event != nil {
+			p.line(6, "%s%s", phrase.Shorten(string(x.Event), 2*p.most()), from)
+		} else {
+			p.line(6, "%s%s  type %s  source %s%s", x.ID, p.place(x.Where), x.Type, x.Source, from)
 		}
 	}
-	for _, key := range order {
-		d.Moves = append(d.Moves, *moves[key])
-	}
-	slices.SortStableFunc(d.Moves, func(a, b move) int { return b.Count - a.Count })
-	d.shown(before, after)
-	d.Unasked = pair.unasked
-	return d, nil
 }
 
-// commonSources returns the sources that both configurations have; an empty name, which every route listens to, if
-// there are none.
-func commonSources(before, after *config.Config) []string {
-	var common []string
-	for _, name := range before.SourceNames() {
-		if _, ok := after.Sources[name]; ok {
-			common = append(common, name)
+// outcomeText says in one line where an event goes, and with which attributes.
+func outcomeText(o *judge.Outcome) string {
+	switch {
+	case len(o.GoesTo) > 0:
+	case len(o.SampledOut) > 0:
+		return "sampled out"
+	default:
+		return "unmatched (" + o.Unmatched + ")"
+	}
+	parts := make([]string, len(o.GoesTo))
+	for i, sink := range o.GoesTo {
+		parts[i] = sink
+		for _, set := range o.Set[sink] {
+			parts[i] += " " + judge.SetText(set)
+		}
+		for _, types := range o.Types[sink] {
+			parts[i] += " " + types
+		}
+		for _, reason := range o.Refused[sink] {
+			parts[i] += " (refused: " + reason + ")"
+		}
+		if slices.Contains(o.DataDropped, sink) {
+			parts[i] += " (data dropped: dataref)"
 		}
 	}
-	if common == nil {
-		return []string{""}
-	}
-	return common
-}
-
-// add counts an event of a source; again says that the event was counted already, for another source.
-func (m *move) add(s *sample.Event, source string, again, whole bool) {
-	if source != "" && !slices.Contains(m.From, source) {
-		m.From = append(m.From, source)
-	}
-	if again {
-		return
-	}
-	m.Count++
-	if len(m.Events) < maxExamples {
-		x := example{Where: s.Where, From: source, ID: s.Event.ID, Type: s.Event.Type, Source: s.Event.Source}
-		if whole {
-			x.Event = envelope.AppendJSON(nil, s.Event)
-		}
-		m.Events = append(m.Events, x)
-	}
+	return strings.Join(parts, ", ")
 }

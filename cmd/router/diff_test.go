@@ -6,9 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
-	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
 )
 
@@ -106,7 +103,8 @@ func TestDiffOfManyRules(t *testing.T) {
 	workspace(t, map[string]string{"old.yaml": b.String(), "new.yaml": strings.Replace(b.String(), "com.acme.t7999,", "com.acme.u7999,", 1)})
 	started := time.Now()
 	d := decoded(t, command(t, "diff", "--json", "old.yaml", "new.yaml").stdout)["difference"].(map[string]any)
-	if d["moved"] == 0.0 || d["events"].(float64) > maxSynthesised+2*maxCandidates {
+	const most = 5000 + 2*12 // the bound of what is synthesised, and what one rule may exceed it by
+	if d["moved"] == 0.0 || d["events"].(float64) > most {
 		t.Errorf("%v of %v events moved", d["moved"], d["events"])
 	}
 	if took := time.Since(started); took > 30*time.Second {
@@ -205,71 +203,4 @@ func swapped(text string) string {
 		}
 	}
 	return strings.Join(lines, "")
-}
-
-// TestDiffOfAFileWithItselfIsEmpty holds that for random configurations, for the same text with its keys in another
-// order, and that a rule more is seen.
-func TestDiffOfAFileWithItselfIsEmpty(t *testing.T) {
-	load := func(t *rapid.T, text string) *config.Config {
-		cfg, err := config.Load([]string{"c.yaml"}, memoryEnv(text))
-		if err != nil {
-			t.Skip(err) // rules that contradict themselves are refused
-		}
-		return cfg
-	}
-	compared, moved := 0, 0
-	rapid.Check(t, func(t *rapid.T) {
-		routes := rapid.SliceOfN(rapid.Custom(randomRoute), 0, 8).Draw(t, "routes")
-		text := func(routes []string) string {
-			var b strings.Builder
-			b.WriteString(strings.SplitAfter(shop, "routes:\n")[0])
-			for i, r := range routes {
-				fmt.Fprintf(&b, "  - { name: r%d, %s }\n", i, r)
-			}
-			b.WriteString("  - { name: last, to: archive }\nunmatched: drop\ndead_letter: dead\n")
-			return b.String()
-		}
-		same := load(t, text(routes))
-		compare := func(routes []string) difference {
-			d, err := diff(same, load(t, text(routes)), nil, true, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			return d
-		}
-		d := compare(routes)
-		if d.Moved != 0 || len(d.Moves)+len(d.Rules)+len(d.Parts) != 0 || d.Reordered {
-			t.Fatalf("a file differs from itself: %+v\n%s", d, text(routes))
-		}
-		compared += d.Events
-		d = compare(append(routes, "when: { subject: only-here }, to: dead"))
-		if len(d.Rules) != 1 || d.Rules[0].Change != changeAdded {
-			t.Fatalf("a rule more is not seen: %+v", d)
-		}
-		moved += d.Moved
-	})
-	if compared == 0 || moved == 0 {
-		t.Errorf("%d events compared, %d moved by a rule more: the test tests nothing", compared, moved)
-	}
-}
-
-// randomRoute makes a route without its name.
-func randomRoute(t *rapid.T) string {
-	pick := func(label string, items ...string) string { return rapid.SampledFrom(items).Draw(t, label) }
-	word := func() string { return pick("word", "a", "b", "com.a", "com.b.", "x", "'5'", "é") }
-	matcher := func() string {
-		return pick("matcher", word(), "["+word()+", "+word()+"]", "{ prefix: "+word()+" }", "{ suffix: "+word()+" }",
-			"{ glob: 'a*"+pick("rest", "b", "?c")+"' }", "{ regex: '[a-c]+x?' }", "{ exists: true }", "{ exists: false }",
-			"{ gt: 1, lte: 7 }", "{ not: "+word()+" }", "{ any: [ "+word()+", { prefix: com. } ] }", "{ equals_ignore_case: "+word()+" }")
-	}
-	leaf := func() string {
-		return pick("leaf", "type: ", "source: ", "subject: ", "region: ", "level: ") + matcher()
-	}
-	condition := pick("condition", leaf(), "all: [ { "+leaf()+" }, { "+leaf()+" } ]", "any: [ { "+leaf()+" }, { "+leaf()+" } ]",
-		"not: { "+leaf()+" }", "data: { "+pick("path", "a", "a.b", "'c[0]'")+": "+matcher()+" }",
-		"cesql: \"region = 'eu' AND level > 3\"", "filters: [ { prefix: { type: a } }, { not: { exact: { subject: b } } } ]")
-	route := "when: { " + condition + " }, to: " + pick("to", "bus", "[bus, archive]", "drop", "screen")
-	route += pick("from", "", ", from: orders", ", from: [hooks, orders]")
-	route += pick("set", "", ", set: { tier: gold }", ", set: { subject: '{type}', region: null }", ", set: { time: '{subject}' }")
-	return route + pick("stop", "", "", ", stop: true")
 }

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/judge"
 )
 
 // docsCompletion is what a block of a document is completed with, key by key.
@@ -50,13 +51,13 @@ func TestDocumentedRules(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				results := runTests(cfg)
+				results := judge.Tests(cfg, nil)
 				if len(results) == 0 {
 					t.Error("has no tests")
 				}
 				for i := range results {
 					if r := &results[i]; !r.OK {
-						t.Errorf("%s: %s\n%s", r.Name, r.summary(), strings.Join(r.Explanation, "\n"))
+						t.Errorf("%s: %s\n%s", r.Name, r.Summary(), strings.Join(r.Explanation, "\n"))
 					}
 				}
 			})

@@ -10,54 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/judge"
 	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/internal/sample"
 	"github.com/eventrouter/router/routing"
 )
-
-// explanation is what explain says of one event.
-type explanation struct {
-	Where     string            `json:"where,omitempty"`
-	ID        string            `json:"id"`
-	Type      string            `json:"type"`
-	Source    string            `json:"source"`
-	Routes    []explainedRoute  `json:"routes"`
-	Legs      []explainedTarget `json:"deliveries"`
-	Unmatched bool              `json:"unmatched"`
-	// Policy is what unmatched says, and DeadLetter what dead_letter does, where that is where the event goes.
-	Policy     string `json:"unmatched_policy,omitempty"`
-	DeadLetter string `json:"dead_letter,omitempty"`
-}
-
-// explainedRoute is what a route thought of the event.
-type explainedRoute struct {
-	Name      string `json:"name"`
-	Place     string `json:"place"`
-	Outcome   string `json:"outcome"`
-	StoppedBy string `json:"stopped_by,omitempty"`
-	// SampledOut is the N of a sample of one in N that leaves the event out.
-	SampledOut int                `json:"sampled_out,omitempty"`
-	Failed     *explainedFinding  `json:"failed,omitempty"`
-	Findings   []explainedFinding `json:"predicates,omitempty"`
-}
-
-// explainedFinding is a predicate with what it saw.
-type explainedFinding struct {
-	Place     string `json:"place,omitempty"`
-	Predicate string `json:"predicate"`
-	Attribute string `json:"attribute,omitempty"`
-	Value     string `json:"value,omitempty"`
-	Present   bool   `json:"present"`
-	Holds     bool   `json:"holds"`
-	Note      string `json:"note,omitempty"`
-	// Hint is a guess at what was meant instead.
-	Hint string `json:"hint,omitempty"`
-
-	finding *routing.Finding
-}
 
 func (a *app) explainCommand() *cobra.Command {
 	var paths []string
@@ -82,18 +41,13 @@ func (a *app) explainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.explain(cmd.Context(), cfg, events, explainFlags{from, all})
+			return a.explain(cmd.Context(), cfg, events, from, all)
 		},
 	}
 	configFlag(cmd, &paths)
 	cmd.Flags().StringVar(&from, "from", "", "the source the event comes from; without it every route is asked")
 	cmd.Flags().BoolVar(&all, "all", false, "show every predicate, not only the first that fails")
 	return cmd
-}
-
-type explainFlags struct {
-	from string
-	all  bool
 }
 
 // unknownName is the error for a name that the configuration does not have.
@@ -107,30 +61,17 @@ func unknownName(what, name string, known []string) error {
 	return fmt.Errorf("%s", text)
 }
 
-func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.Event, f explainFlags) error {
-	j := newJudge(cfg)
-	defer j.close(ctx)
-	sinks, err := j.previewed()
-	if err != nil {
-		return err
-	}
-	var list []explanation
+func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.Event, from string, all bool) error {
+	j := judge.New(cfg)
+	defer j.Close(ctx)
+	var list []judge.Explanation
 	p := a.printer()
 	out := bufio.NewWriterSize(p.w, 64<<10)
 	p.w = out
 	for i, s := range each(a.writing("explaining", len(events)), events) {
-		r := j.rule(f.from, s.Event)
-		x := j.explain(s, f, r.SampledOut)
-		for _, l := range r.Legs {
-			x.Legs = append(x.Legs, shownTarget(cfg, l, sinks.of(l)))
-		}
-		if r.Dropped {
-			x.Legs = append(x.Legs, explainedTarget{Sink: "drop"})
-		}
-		if x.Unmatched = r.Unmatched; x.Unmatched {
-			if x.Policy = cfg.Unmatched; x.Policy == "dead_letter" {
-				x.DeadLetter = cfg.DeadLetter
-			}
+		x, err := j.Explain(s, from, all)
+		if err != nil {
+			return exit.OfConfig(err)
 		}
 		if a.json {
 			list = append(list, x)
@@ -139,7 +80,7 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.E
 		if i > 0 {
 			p.line(0, "")
 		}
-		p.explanation(&x, f)
+		p.explanation(&x, from)
 	}
 	if a.json {
 		a.writeJSON(map[string]any{"ok": true, "events": list})
@@ -147,54 +88,7 @@ func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.E
 	return out.Flush()
 }
 
-// explain says what each route thought of an event; sampledOut are those that matched it and leave it out.
-func (j *judge) explain(s sample.Event, f explainFlags, sampledOut []string) explanation {
-	x := explanation{
-		Where: s.Where, ID: s.Event.ID, Type: s.Event.Type, Source: s.Event.Source, Legs: []explainedTarget{},
-		Routes: []explainedRoute{},
-	}
-	ask := j.table.Explain
-	if f.all {
-		ask = j.table.ExplainAll
-	}
-	rules := j.table.Rules()
-	for _, v := range ask(j.source(f.from), s.Event) {
-		r := explainedRoute{Name: v.Name, Place: rules[v.Rule].Pos.String(), Outcome: v.Outcome.String()}
-		if v.Outcome == routing.Stopped {
-			r.StoppedBy = rules[v.StoppedBy].Name
-		}
-		if slices.Contains(sampledOut, v.Name) {
-			r.SampledOut = rules[v.Rule].Sample
-		}
-		if v.Outcome == routing.Failed && v.Failure != nil {
-			finding := j.finding(v.Failure, s.Event, v.Rule)
-			r.Failed = &finding
-		}
-		for i := range v.Findings {
-			r.Findings = append(r.Findings, j.finding(&v.Findings[i], s.Event, v.Rule))
-		}
-		x.Routes = append(x.Routes, r)
-	}
-	return x
-}
-
-// maxHinted is for how many routes hints are looked for, which takes some ten microseconds each: those of a file with
-// a hundred thousand routes would fill no terminal anyway.
-const maxHinted = 2000
-
-func (j *judge) finding(f *routing.Finding, e *envelope.Event, route int) explainedFinding {
-	hint := ""
-	if route < maxHinted {
-		hint = j.cfg.AsWritten(routePath(route), j.hints.of(f, e))
-	}
-	f = j.shownFinding(f, route)
-	return explainedFinding{
-		Place: f.Pos.String(), Predicate: f.Predicate, Attribute: f.Attribute, Value: f.Value, Present: f.Present,
-		Holds: f.Holds, Note: f.Note, Hint: hint, finding: f,
-	}
-}
-
-func (p *printer) explanation(x *explanation, f explainFlags) {
+func (p *printer) explanation(x *judge.Explanation, from string) {
 	most := p.most()
 	p.line(0, "%s%s  type %s  source %s", p.bold("event "+phrase.Shorten(x.ID, most)), p.place(x.Where), phrase.Shorten(x.Type, most), phrase.Shorten(x.Source, most))
 	for i := range x.Routes {
@@ -207,14 +101,14 @@ func (p *printer) explanation(x *explanation, f explainFlags) {
 			}
 			p.line(2, "%s %s%s  %s", p.good("+"), p.bold(r.Name), out, p.dim(r.Place))
 		case routing.Failed.String():
-			p.line(2, "%s %s: %s", p.bad("-"), p.bold(r.Name), findingText(r.Failed.finding, most))
+			p.line(2, "%s %s: %s", p.bad("-"), p.bold(r.Name), judge.FindingText(r.Failed.Finding, most))
 			if r.Findings == nil {
 				p.hint(6, r.Failed.Hint)
 			}
 		case routing.Stopped.String():
 			p.line(2, "%s %s: not reached, route %s matched and stops", p.dim("."), p.bold(r.Name), r.StoppedBy)
 		default:
-			p.line(2, "%s %s: does not listen to %s", p.dim("."), p.bold(r.Name), f.from)
+			p.line(2, "%s %s: does not listen to %s", p.dim("."), p.bold(r.Name), from)
 		}
 		for k := range r.Findings {
 			found := &r.Findings[k]
@@ -222,7 +116,7 @@ func (p *printer) explanation(x *explanation, f explainFlags) {
 			if found.Holds {
 				mark = p.good("+")
 			}
-			p.line(6, "%s %s", mark, findingText(found.finding, most))
+			p.line(6, "%s %s", mark, judge.FindingText(found.Finding, most))
 			p.hint(8, found.Hint)
 		}
 	}
@@ -255,7 +149,7 @@ func (p *printer) hint(indent int, text string) {
 }
 
 // targets writes a line for each delivery, the names of the sinks in a column.
-func (p *printer) targets(targets []explainedTarget) {
+func (p *printer) targets(targets []judge.Target) {
 	column := 0
 	for i := range targets {
 		column = max(column, len(targets[i].Sink))
@@ -282,7 +176,7 @@ func (p *printer) targets(targets []explainedTarget) {
 }
 
 // target says in one line what a sink would get.
-func (p *printer) target(t *explainedTarget) string {
+func (p *printer) target(t *judge.Target) string {
 	var parts []string
 	for _, part := range []string{t.Mode, phrase.Shorten(t.Address, p.most())} {
 		if part != "" {

@@ -89,7 +89,7 @@ func newGraph(cfg *config.Config) *graph {
 	}
 	everywhere := g.everySource(cfg)
 	for i := range cfg.Rules {
-		g.route(&cfg.Rules[i], everywhere, func(text string) string { return cfg.AsWritten(routePath(i), text) })
+		g.route(&cfg.Rules[i], everywhere, func(text string) string { return cfg.AsWritten(config.RoutePath(i), text) })
 	}
 	g.node("unmatched", "unmatched", "unmatched", "no route matches")
 	for _, from := range everywhere {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/judge"
 )
 
 // Progress is shown on a terminal once a command has taken progressAfter, and renewed every progressEvery.
@@ -130,14 +131,14 @@ func each[E any](p *progress, list []E) iter.Seq2[int, E] {
 }
 
 // runTests judges every event of every test and shows how far it is.
-func (a *app) runTests(cfg *config.Config) []testResult {
+func (a *app) runTests(cfg *config.Config) []judge.TestResult {
 	total := 0
 	for i := range cfg.Tests {
 		total += len(cfg.Tests[i].Samples)
 	}
 	p := a.progress("testing", total)
 	defer p.end()
-	return judgeTests(cfg, p)
+	return judge.Tests(cfg, p.step)
 }
 
 // grouped writes a number with a comma between thousands.

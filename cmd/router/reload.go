@@ -14,6 +14,7 @@ import (
 
 	"github.com/eventrouter/router/internal/admin"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/judge"
 	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/internal/wire"
 )
@@ -110,11 +111,11 @@ func (a *app) reread(in *instance, paths []string, asked bool) (routes int, err 
 
 // takeOver replaces the routes by those of cfg, if its tests pass. Nothing else may have changed.
 func (in *instance) takeOver(cfg *config.Config) error {
-	if results := runTests(cfg); failedTests(results) > 0 {
+	if results := judge.Tests(cfg, nil); judge.FailedTests(results) > 0 {
 		var failed []string
 		for _, r := range results {
 			if !r.OK {
-				failed = append(failed, fmt.Sprintf("%s: %s: %s", r.Place, r.Name, r.summary()))
+				failed = append(failed, fmt.Sprintf("%s: %s: %s", r.Place, r.Name, r.Summary()))
 			}
 		}
 		return errors.New(phrase.Count(len(failed), "test") + " failed: " + strings.Join(failed, "; "))

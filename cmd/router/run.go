@@ -19,6 +19,7 @@ import (
 	"github.com/eventrouter/router/internal/admin"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/judge"
 	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/internal/terminal"
 	"github.com/eventrouter/router/internal/wire"
@@ -53,13 +54,13 @@ func (a *app) runRouter(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	if results := a.runTests(cfg); failedTests(results) > 0 {
+	if results := a.runTests(cfg); judge.FailedTests(results) > 0 {
 		a.printTests(results)
-		if err := brokenSink(results); err != nil {
+		if err := judge.BrokenSink(results); err != nil {
 			return exit.OfConfig(err)
 		}
 		return &exit.Error{Code: exit.Config, Err: fmt.Errorf("%s of the configuration failed; nothing was started",
-			phrase.Count(failedTests(results), "test"))}
+			phrase.Count(judge.FailedTests(results), "test"))}
 	}
 	log, err := newLogger(cfg.Log, a.stderr)
 	if err != nil {

@@ -93,11 +93,11 @@ func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 	p := begin("sending", len(events))
 	defer p.end()
 	if err := wire.AwaitSink(ctx, sink.Sink); err != nil {
-		return &exit.Error{Code: exit.Environment, Err: fmt.Errorf("sink %s: %w", name, cfg.ErrorAsWritten(sinkPath(name), err))}
+		return &exit.Error{Code: exit.Environment, Err: fmt.Errorf("sink %s: %w", name, cfg.ErrorAsWritten(config.SinkPath(name), err))}
 	}
 	failed := (&wire.Sender{Sink: sink, Step: p.step}).Send(ctx, events)
 	for i, err := range failed {
-		failed[i] = cfg.ErrorAsWritten(sinkPath(name), err)
+		failed[i] = cfg.ErrorAsWritten(config.SinkPath(name), err)
 	}
 	p.end()
 	a.printSent(name, len(events), failed)

@@ -1,56 +1,16 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
+	"github.com/eventrouter/router/internal/judge"
 	"github.com/eventrouter/router/internal/phrase"
-	"github.com/eventrouter/router/routing"
 )
-
-// testResult is what became of one event of a test.
-type testResult struct {
-	Name  string `json:"name"`
-	Place string `json:"place"`
-	OK    bool   `json:"ok"`
-	// Failures say what was expected and what happened.
-	Failures []testFailure `json:"failures,omitempty"`
-	// Routes and GoesTo are what happened.
-	Routes []string `json:"routes"`
-	GoesTo []string `json:"goes_to"`
-	// Explanation has a line for each route: whether it matched, and if not, the first predicate that failed.
-	Explanation []string `json:"explanation,omitempty"`
-
-	// broken is why a sink that the test asks could not be made.
-	broken error
-}
-
-// testFailure is one expectation that was not met.
-type testFailure struct {
-	What     string `json:"what"`
-	Expected string `json:"expected"`
-	Actual   string `json:"actual"`
-}
-
-// summary says in one line what failed.
-func (r *testResult) summary() string {
-	var failures []string
-	for _, f := range r.Failures {
-		failures = append(failures, f.What+": expected "+f.Expected+", got "+f.Actual)
-	}
-	return strings.Join(failures, "; ")
-}
-
-func (r *testResult) fail(what, expected, actual string) {
-	r.Failures = append(r.Failures, testFailure{what, expected, actual})
-}
 
 func (a *app) testCommand() *cobra.Command {
 	var paths []string
@@ -76,12 +36,12 @@ func (a *app) testCommand() *cobra.Command {
 
 func (a *app) test(cfg *config.Config, coverage bool) error {
 	results := a.runTests(cfg)
-	report := map[string]any{"ok": failedTests(results) == 0, "tests": results}
+	report := map[string]any{"ok": judge.FailedTests(results) == 0, "tests": results}
 	if !a.json {
 		a.printTests(results)
 	}
 	if coverage {
-		c := coverageOf(cfg)
+		c := judge.CoverageOf(cfg)
 		report["coverage"] = c
 		if !a.json {
 			a.printCoverage(c)
@@ -94,39 +54,19 @@ func (a *app) test(cfg *config.Config, coverage bool) error {
 }
 
 // testsError is the outcome of a command that ran tests and reported them.
-func testsError(results []testResult) error {
-	n := failedTests(results)
+func testsError(results []judge.TestResult) error {
+	n := judge.FailedTests(results)
 	if n == 0 {
 		return nil
 	}
 	code := exit.Failed
-	if err := brokenSink(results); err != nil {
+	if err := judge.BrokenSink(results); err != nil {
 		code = exit.CodeOfConfig(err)
 	}
 	return &exit.Error{Code: code, Err: fmt.Errorf("%s failed", phrase.Count(n, "test")), Silent: true}
 }
 
-// brokenSink returns why a sink that a test asks could not be made, if there is one.
-func brokenSink(results []testResult) error {
-	for _, r := range results {
-		if r.broken != nil {
-			return r.broken
-		}
-	}
-	return nil
-}
-
-func failedTests(results []testResult) int {
-	n := 0
-	for _, r := range results {
-		if !r.OK {
-			n++
-		}
-	}
-	return n
-}
-
-func (a *app) printTests(results []testResult) {
+func (a *app) printTests(results []judge.TestResult) {
 	p := a.printer()
 	for _, r := range results {
 		if r.OK {
@@ -143,7 +83,7 @@ func (a *app) printTests(results []testResult) {
 			p.line(7, "%s", p.dim(line))
 		}
 	}
-	failed := failedTests(results)
+	failed := judge.FailedTests(results)
 	line := fmt.Sprintf("%d passed, %d failed", len(results)-failed, failed)
 	if failed > 0 {
 		line = p.bad(line)
@@ -151,103 +91,20 @@ func (a *app) printTests(results []testResult) {
 	p.line(0, "%s", line)
 }
 
-// runTests judges every event of every test.
-func runTests(cfg *config.Config) []testResult { return judgeTests(cfg, nil) }
-
-func judgeTests(cfg *config.Config, p *progress) []testResult {
-	j := newJudge(cfg)
-	defer j.close(context.Background())
-	var results []testResult
-	for i := range cfg.Tests {
-		for _, sample := range cfg.Tests[i].Samples {
-			results = append(results, j.test(&cfg.Tests[i], i, sample))
-			p.step(1)
+func (a *app) printCoverage(c judge.Coverage) {
+	p := a.printer()
+	p.line(0, "coverage: %d of %s, %g%%", c.Covered, phrase.Count(c.Routes, "route"), c.Percent)
+	for _, r := range c.Each {
+		switch {
+		case r.Matched > 0:
+		case r.ShadowedBy != nil:
+			p.line(2, "%s: no test reaches it, route %s stops the events that it would match  %s",
+				p.bold(r.Name), phrase.Names(r.ShadowedBy), p.dim(r.Place))
+		default:
+			p.line(2, "%s: no test reaches it  %s", p.bold(r.Name), p.dim(r.Place))
 		}
 	}
-	return results
-}
-
-func (j *judge) test(t *config.Test, number int, sample config.Sample) testResult {
-	r := j.rule(t.From, sample.Event)
-	res := testResult{Name: testName(t, number, sample), Place: t.Pos.String(), Routes: orEmpty(r.Routes), GoesTo: orEmpty(r.sinks())}
-	if t.GoesTo != nil && !sameNames(t.GoesTo, res.GoesTo) {
-		res.fail("goes_to", phrase.Names(t.GoesTo), phrase.Names(res.GoesTo))
+	if !c.Unmatched && !c.CatchAll {
+		p.line(2, "no test has an event that no route matches")
 	}
-	if t.Routes != nil && !sameNames(t.Routes, r.Routes) {
-		res.fail("routes", phrase.Names(t.Routes), phrase.Names(r.Routes))
-	}
-	if t.Unmatched && !r.Unmatched {
-		res.fail("unmatched", "no route to match", phrase.Names(r.Routes))
-	}
-	for _, l := range r.Legs {
-		if l.Err != nil && t.DeadLetter != string(refusal(l.Err)) {
-			res.fail(fmt.Sprintf("route %s, sink %s", l.Route, l.Sink), "its changes to apply", l.Err.Error())
-		}
-	}
-	if len(t.Expect) > 0 {
-		res.Failures = append(res.Failures, setFailures(t.Expect, r.Legs)...)
-	}
-	if t.DeadLetter != "" || len(t.Rendered) > 0 {
-		j.testDeliveries(t, &r, &res)
-	}
-	res.OK = len(res.Failures) == 0
-	if !res.OK {
-		j.shownFailures(number, r.Legs, res.Failures)
-		res.Explanation = j.testExplanation(t, &r, sample.Event)
-	}
-	return res
-}
-
-// fewRoutes is up to how many routes the explanation of a failed test has all of.
-const fewRoutes = 40
-
-// testExplanation says what the routes thought of the event of a failed test. Of many routes it has those that match
-// and those that the test asks for, by name or by sink.
-func (j *judge) testExplanation(t *config.Test, r *ruling, e *envelope.Event) []string {
-	var lines []string
-	rules := j.table.Rules()
-	shown := 0
-	for _, v := range j.table.Explain(j.source(t.From), e) {
-		rule := &rules[v.Rule]
-		asked := slices.Contains(t.Routes, v.Name) || slices.ContainsFunc(rule.To, func(sink string) bool { return slices.Contains(t.GoesTo, sink) })
-		if len(rules) > fewRoutes && v.Outcome != routing.Matched && (!asked || shown >= fewRoutes) {
-			continue
-		}
-		shown++
-		lines = append(lines, j.verdictLines(v, e)...)
-		if slices.Contains(r.SampledOut, v.Name) {
-			lines = append(lines, fmt.Sprintf("  sampled out (1 in %d)", rule.Sample))
-		}
-	}
-	if left := len(rules) - shown; left > 0 {
-		lines = append(lines, phrase.Count(left, "other route")+"; router explain shows all of them")
-	}
-	return lines
-}
-
-// testName is the test's own name, or what it is about.
-func testName(t *config.Test, number int, sample config.Sample) string {
-	name := t.Name
-	if name == "" {
-		name = fmt.Sprintf("tests[%d]", number)
-		if sample.Event != nil {
-			name += " " + sample.Event.Type
-		}
-	}
-	if sample.Name != "" {
-		name += " (" + sample.Name + ")"
-	}
-	return name
-}
-
-func sameNames(a, b []string) bool {
-	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
-	return slices.Equal(slices.Compact(a), slices.Compact(b))
-}
-
-func orEmpty(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 )
@@ -19,6 +20,12 @@ func (c *Config) AsWritten(path, text string) string {
 	}
 	return c.shown.of(c.root, path).scrub(text, true)
 }
+
+// RoutePath is the path of a route.
+func RoutePath(number int) string { return fmt.Sprintf("routes[%d]", number) }
+
+// SinkPath is the path of a sink.
+func SinkPath(name string) string { return "sinks." + name }
 
 func (s *shownParts) of(root *node, path string) *scrubber {
 	s.mu.Lock()

@@ -1,28 +1,28 @@
-package main
+package judge
 
 import (
 	"context"
 	"slices"
 
 	"github.com/eventrouter/router/internal/config"
-	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/routing"
 )
 
-// coverage says which routes the tests of a configuration reach.
-type coverage struct {
+// Coverage says which routes the tests of a configuration reach.
+type Coverage struct {
 	Routes  int     `json:"routes"`
 	Covered int     `json:"covered"`
 	Percent float64 `json:"percent"`
 	// Unmatched says that some event of a test matches no route.
-	Unmatched bool           `json:"unmatched"`
-	Each      []routeCovered `json:"each"`
+	Unmatched bool            `json:"unmatched"`
+	Each      []RouteCoverage `json:"each"`
 
-	catchAll bool // a route takes every event, so that none is unmatched
+	// CatchAll says that a route takes every event, so that none is unmatched.
+	CatchAll bool `json:"-"`
 }
 
-// routeCovered is the coverage of one route.
-type routeCovered struct {
+// RouteCoverage is the coverage of one route.
+type RouteCoverage struct {
 	Name  string `json:"name"`
 	Place string `json:"place"`
 	// Matched is how many events of the tests the route matched, Failed how many its condition refused.
@@ -32,15 +32,15 @@ type routeCovered struct {
 	ShadowedBy []string `json:"shadowed_by,omitempty"`
 }
 
-// coverageOf asks every route about every event of the tests.
-func coverageOf(cfg *config.Config) coverage {
-	j := newJudge(cfg)
-	defer j.close(context.Background())
+// CoverageOf asks every route about every event of the tests.
+func CoverageOf(cfg *config.Config) Coverage {
+	j := New(cfg)
+	defer j.Close(context.Background())
 	rules := j.table.Rules()
-	c := coverage{Routes: len(rules), Percent: 100, Each: make([]routeCovered, len(rules))}
+	c := Coverage{Routes: len(rules), Percent: 100, Each: make([]RouteCoverage, len(rules))}
 	for i, r := range rules {
-		c.Each[i] = routeCovered{Name: r.Name, Place: r.Pos.String()}
-		c.catchAll = c.catchAll || r.When == nil && r.From == nil
+		c.Each[i] = RouteCoverage{Name: r.Name, Place: r.Pos.String()}
+		c.CatchAll = c.CatchAll || r.When == nil && r.From == nil
 	}
 	for i := range cfg.Tests {
 		t := &cfg.Tests[i]
@@ -65,7 +65,7 @@ func coverageOf(cfg *config.Config) coverage {
 }
 
 // add counts a verdict and reports whether it is a match.
-func (r *routeCovered) add(v routing.Verdict, rules []routing.Rule) bool {
+func (r *RouteCoverage) add(v routing.Verdict, rules []routing.Rule) bool {
 	switch {
 	case v.Outcome == routing.Matched:
 		r.Matched++
@@ -78,22 +78,4 @@ func (r *routeCovered) add(v routing.Verdict, rules []routing.Rule) bool {
 		}
 	}
 	return false
-}
-
-func (a *app) printCoverage(c coverage) {
-	p := a.printer()
-	p.line(0, "coverage: %d of %s, %g%%", c.Covered, phrase.Count(c.Routes, "route"), c.Percent)
-	for _, r := range c.Each {
-		switch {
-		case r.Matched > 0:
-		case r.ShadowedBy != nil:
-			p.line(2, "%s: no test reaches it, route %s stops the events that it would match  %s",
-				p.bold(r.Name), phrase.Names(r.ShadowedBy), p.dim(r.Place))
-		default:
-			p.line(2, "%s: no test reaches it  %s", p.bold(r.Name), p.dim(r.Place))
-		}
-	}
-	if !c.Unmatched && !c.catchAll {
-		p.line(2, "no test has an event that no route matches")
-	}
 }

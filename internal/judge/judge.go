@@ -1,4 +1,7 @@
-package main
+// Package judge says what a configuration would do with events, without any broker: where each goes and why, whether the
+// configuration's own tests hold and which routes they reach, and what differs between two configurations. It decides by
+// the table and the changes of the running router, and asks the sinks what they would send.
+package judge
 
 import (
 	"context"
@@ -10,8 +13,8 @@ import (
 	"github.com/eventrouter/router/routing"
 )
 
-// judge says where events go, by the same table and the same rules as the running router.
-type judge struct {
+// Judge says where events go, by the same table and the same rules as the running router.
+type Judge struct {
 	cfg     *config.Config
 	table   *routing.Table
 	scratch *routing.Scratch
@@ -46,12 +49,13 @@ type ruling struct {
 	Unmatched bool
 }
 
-func newJudge(cfg *config.Config) *judge {
-	return &judge{cfg: cfg, table: cfg.Table, scratch: cfg.Table.NewScratch()}
+// New returns a judge of a configuration; no sink is made until one has to be asked.
+func New(cfg *config.Config) *Judge {
+	return &Judge{cfg: cfg, table: cfg.Table, scratch: cfg.Table.NewScratch()}
 }
 
 // previewed returns what asks the sinks what they would send.
-func (j *judge) previewed() (*previews, error) {
+func (j *Judge) previewed() (*previews, error) {
 	if j.asked != nil {
 		return j.asked, nil
 	}
@@ -60,22 +64,22 @@ func (j *judge) previewed() (*previews, error) {
 	return j.asked, err
 }
 
-// close releases the sinks that were asked.
-func (j *judge) close(ctx context.Context) {
+// Close releases the sinks that were asked.
+func (j *Judge) Close(ctx context.Context) {
 	if j.asked != nil {
 		j.asked.close(ctx)
 	}
 }
 
 // source returns the number of a source; every rule applies where it has no name.
-func (j *judge) source(name string) int {
+func (j *Judge) source(name string) int {
 	if id, ok := j.table.Source(name); ok {
 		return id
 	}
 	return -1
 }
 
-func (j *judge) rule(from string, e *envelope.Event) ruling {
+func (j *Judge) rule(from string, e *envelope.Event) ruling {
 	var r ruling
 	matched := j.table.Match(j.scratch, j.source(from), e)
 	if len(matched) == 0 {
@@ -159,7 +163,7 @@ func typed(r routing.Rule, e, copied *envelope.Event) map[string]string {
 	return types
 }
 
-func (j *judge) isSink(name string) bool {
+func (j *Judge) isSink(name string) bool {
 	_, ok := j.cfg.Sinks[name]
 	return ok
 }

@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"context"
@@ -11,13 +11,12 @@ import (
 
 	"github.com/eventrouter/router/bindings"
 	"github.com/eventrouter/router/internal/config"
-	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/wire"
 	"github.com/eventrouter/router/pipeline"
 )
 
-// explainedTarget is a delivery as it would go on the wire.
-type explainedTarget struct {
+// Target is a delivery as it would go on the wire.
+type Target struct {
 	Sink    string `json:"sink"`
 	Route   string `json:"route,omitempty"`
 	Mode    string `json:"mode,omitempty"`
@@ -49,9 +48,27 @@ type previews struct {
 func newPreviews(cfg *config.Config) (*previews, error) {
 	w, err := wire.New(cfg, zap.NewNop(), io.Discard)
 	if err != nil {
-		return nil, exit.OfConfig(err)
+		return nil, err
 	}
 	return &previews{wiring: w, made: map[string]*pipeline.Sink{}, broken: map[string]error{}}, nil
+}
+
+// CheckSinks makes every sink without connecting it: some of what a transport cannot do shows only then. What this
+// machine lacks, such as the file of a certificate, is no error of it.
+func CheckSinks(ctx context.Context, cfg *config.Config) error {
+	p, err := newPreviews(cfg)
+	if err != nil {
+		return err
+	}
+	defer p.close(ctx)
+	var errs []error
+	for _, name := range cfg.SinkNames() {
+		var field *bindings.FieldError
+		if _, err := p.sink(name); !errors.As(err, &field) || !field.Environment {
+			errs = append(errs, err) // which may be none
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (p *previews) close(ctx context.Context) {
@@ -79,8 +96,8 @@ func (p *previews) sink(name string) (*pipeline.Sink, error) {
 }
 
 // of says what a sink would send.
-func (p *previews) of(l leg) explainedTarget {
-	t := explainedTarget{Sink: l.Sink, Route: l.Route, Set: l.Set, Types: l.Types}
+func (p *previews) of(l leg) Target {
+	t := Target{Sink: l.Sink, Route: l.Route, Set: l.Set, Types: l.Types}
 	if l.Err != nil {
 		t.refused(l.Err)
 		return t
@@ -115,7 +132,7 @@ func (p *previews) of(l leg) explainedTarget {
 	return t
 }
 
-func (t *explainedTarget) refused(err error) {
+func (t *Target) refused(err error) {
 	t.Error, t.DeadLetter = err.Error(), string(refusal(err))
 }
 
@@ -128,7 +145,7 @@ func refusal(err error) bindings.Reason {
 }
 
 // field returns one field of a delivery by the name that a test's renders has for it.
-func (t *explainedTarget) field(name string) string {
+func (t *Target) field(name string) string {
 	word, address, _ := strings.Cut(t.Address, " ")
 	switch name {
 	case "key":

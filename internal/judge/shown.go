@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"encoding/json"
@@ -18,12 +18,6 @@ var (
 	orderKeys   = []string{"kafka.key", "sqs.group_id", "nats.subject"}
 )
 
-// routePath is the place of a route in the configuration.
-func routePath(number int) string { return fmt.Sprintf("routes[%d]", number) }
-
-// sinkPath is the place of a sink.
-func sinkPath(name string) string { return "sinks." + name }
-
 // written shows a text that parts of a configuration brought about.
 func written(cfg *config.Config, text string, paths ...string) string {
 	for _, path := range paths {
@@ -36,19 +30,19 @@ func written(cfg *config.Config, text string, paths ...string) string {
 func (l *leg) paths(keys ...string) []string {
 	var all []string
 	for _, key := range keys {
-		all = append(all, sinkPath(l.Sink)+"."+key)
+		all = append(all, config.SinkPath(l.Sink)+"."+key)
 	}
 	if keys == nil {
-		all = append(all, sinkPath(l.Sink))
+		all = append(all, config.SinkPath(l.Sink))
 	}
 	if l.rule >= 0 {
-		all = append(all, routePath(l.rule))
+		all = append(all, config.RoutePath(l.rule))
 	}
 	return all
 }
 
 // shownTarget is a delivery as a report has it.
-func shownTarget(cfg *config.Config, l leg, t explainedTarget) explainedTarget {
+func shownTarget(cfg *config.Config, l leg, t Target) Target {
 	t.Address = written(cfg, t.Address, l.paths(addressKeys...)...)
 	t.Key = written(cfg, t.Key, l.paths(orderKeys...)...)
 	t.Error = written(cfg, t.Error, l.paths()...)
@@ -75,7 +69,7 @@ func shownSet(cfg *config.Config, set map[string]*string, paths ...string) map[s
 const routesPath = "routes"
 
 // shown puts the words of the files into the moves of a comparison, which compared what variables stand for.
-func (d *difference) shown(before, after *config.Config) {
+func (d *Difference) shown(before, after *config.Config) {
 	hidden := d.Synthesised && (patternsVary(before) || patternsVary(after))
 	for i := range d.Moves {
 		m := &d.Moves[i]
@@ -107,7 +101,7 @@ const ellipsis = "…"
 func patternsVary(cfg *config.Config) bool {
 	for i := range cfg.Rules {
 		if when := cfg.Rules[i].When; when != nil {
-			if text := when.String(); strings.Contains(text, "regex") && cfg.AsWritten(routePath(i), text) != text {
+			if text := when.String(); strings.Contains(text, "regex") && cfg.AsWritten(config.RoutePath(i), text) != text {
 				return true
 			}
 		}
@@ -116,7 +110,7 @@ func patternsVary(cfg *config.Config) bool {
 }
 
 // shown puts the words of the file into what copies have otherwise than the event.
-func (o *outcome) shown(cfg *config.Config) {
+func (o *Outcome) shown(cfg *config.Config) {
 	for _, copies := range o.Set {
 		for i, set := range copies {
 			copies[i] = shownSet(cfg, set, routesPath)
@@ -125,18 +119,18 @@ func (o *outcome) shown(cfg *config.Config) {
 }
 
 // shownFinding is a predicate of a route as a report has it. What the event has is shown as it is.
-func (j *judge) shownFinding(f *routing.Finding, rule int) *routing.Finding {
+func (j *Judge) shownFinding(f *routing.Finding, rule int) *routing.Finding {
 	if f == nil {
 		return nil
 	}
 	shown := *f
-	shown.Predicate = j.cfg.AsWritten(routePath(rule), f.Predicate)
-	shown.Note = j.cfg.AsWritten(routePath(rule), f.Note)
+	shown.Predicate = j.cfg.AsWritten(config.RoutePath(rule), f.Predicate)
+	shown.Note = j.cfg.AsWritten(config.RoutePath(rule), f.Note)
 	return &shown
 }
 
 // shownFailures are what a failed test says, in the words of the file.
-func (j *judge) shownFailures(number int, legs []leg, failures []testFailure) {
+func (j *Judge) shownFailures(number int, legs []leg, failures []TestFailure) {
 	paths := []string{fmt.Sprintf("tests[%d]", number)}
 	for i := range legs {
 		paths = append(paths, legs[i].paths()...)

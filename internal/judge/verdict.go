@@ -1,15 +1,16 @@
-package main
+package judge
 
 import (
 	"fmt"
 
 	"github.com/eventrouter/router/envelope"
+	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/phrase"
 	"github.com/eventrouter/router/routing"
 )
 
 // verdictLines says what a rule thought of an event: a line, and another one with the hint if there is one.
-func (j *judge) verdictLines(v routing.Verdict, e *envelope.Event) []string {
+func (j *Judge) verdictLines(v routing.Verdict, e *envelope.Event) []string {
 	switch v.Outcome {
 	case routing.Matched:
 		return []string{fmt.Sprintf("route %s matches", v.Name)}
@@ -19,16 +20,16 @@ func (j *judge) verdictLines(v routing.Verdict, e *envelope.Event) []string {
 		return []string{fmt.Sprintf("route %s is not reached: route %s matched and stops", v.Name, j.table.Rules()[v.StoppedBy].Name)}
 	default: // it failed
 	}
-	lines := []string{fmt.Sprintf("route %s: %s", v.Name, findingText(j.shownFinding(v.Failure, v.Rule), 0))}
-	if h := j.cfg.AsWritten(routePath(v.Rule), j.hints.of(v.Failure, e)); h != "" {
+	lines := []string{fmt.Sprintf("route %s: %s", v.Name, FindingText(j.shownFinding(v.Failure, v.Rule), 0))}
+	if h := j.cfg.AsWritten(config.RoutePath(v.Rule), j.hints.of(v.Failure, e)); h != "" {
 		lines = append(lines, "  hint: "+h)
 	}
 	return lines
 }
 
-// findingText says what a predicate wanted and what it saw. A value longer than most characters is shortened; 0 shows
+// FindingText says what a predicate wanted and what it saw. A value longer than most characters is shortened; 0 shows
 // all of it.
-func findingText(f *routing.Finding, most int) string {
+func FindingText(f *routing.Finding, most int) string {
 	if f == nil {
 		return "does not match"
 	}

@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"fmt"
@@ -10,14 +10,14 @@ import (
 )
 
 // testDeliveries compares what sinks would send with what a test's renders and dead_letter expect.
-func (j *judge) testDeliveries(t *config.Test, r *ruling, res *testResult) {
+func (j *Judge) testDeliveries(t *config.Test, r *ruling, res *TestResult) {
 	p, err := j.previewed()
 	if err != nil {
 		res.broken = err
 		res.fail("renders", "the sinks to be made", err.Error())
 		return
 	}
-	var targets []explainedTarget
+	var targets []Target
 	for _, l := range r.Legs {
 		target := p.of(l)
 		if target.broken != nil && (t.DeadLetter != "" || asked(t, l.Sink)) {
@@ -37,8 +37,8 @@ func asked(t *config.Test, sink string) bool {
 
 // renderFailures says of each sink how its deliveries differ from what is expected of one of them: nothing if one of
 // them has it all, otherwise what the closest one lacks.
-func renderFailures(expect []config.Rendering, targets []explainedTarget) []testFailure {
-	var failures []testFailure
+func renderFailures(expect []config.Rendering, targets []Target) []TestFailure {
+	var failures []TestFailure
 	for len(expect) > 0 {
 		n := 1
 		for n < len(expect) && expect[n].Sink == expect[0].Sink {
@@ -50,22 +50,22 @@ func renderFailures(expect []config.Rendering, targets []explainedTarget) []test
 	return failures
 }
 
-func closestRendering(expect []config.Rendering, targets []explainedTarget) []testFailure {
+func closestRendering(expect []config.Rendering, targets []Target) []TestFailure {
 	sink := expect[0].Sink
-	closest := []testFailure{{"renders " + sink, expect[0].Field + " " + expect[0].Value, "nothing: the event does not go there"}}
+	closest := []TestFailure{{"renders " + sink, expect[0].Field + " " + expect[0].Value, "nothing: the event does not go there"}}
 	found := false
 	for i := range targets {
 		t := &targets[i]
 		if t.Sink != sink {
 			continue
 		}
-		var failures []testFailure
+		var failures []TestFailure
 		for _, want := range expect {
 			switch got := t.field(want.Field); {
 			case t.Error != "":
-				failures = append(failures, testFailure{"renders " + sink, want.Field + " " + want.Value, refusedText(t)})
+				failures = append(failures, TestFailure{"renders " + sink, want.Field + " " + want.Value, refusedText(t)})
 			case got != want.Value:
-				failures = append(failures, testFailure{"renders " + sink, want.Field + " " + want.Value, want.Field + " " + got})
+				failures = append(failures, TestFailure{"renders " + sink, want.Field + " " + want.Value, want.Field + " " + got})
 			}
 		}
 		if !found || len(failures) < len(closest) {
@@ -75,7 +75,7 @@ func closestRendering(expect []config.Rendering, targets []explainedTarget) []te
 	return closest
 }
 
-func refusedText(t *explainedTarget) string {
+func refusedText(t *Target) string {
 	if t.DeadLetter == "" {
 		return t.Error
 	}
@@ -83,7 +83,7 @@ func refusedText(t *explainedTarget) string {
 }
 
 // deadLetterFailure checks that the event, or a delivery of it, is refused for the reason.
-func deadLetterFailure(reason, unmatched string, r *ruling, targets []explainedTarget, res *testResult) {
+func deadLetterFailure(reason, unmatched string, r *ruling, targets []Target, res *TestResult) {
 	var actual []string
 	if r.Unmatched && (unmatched == "dead_letter" || unmatched == "reject") {
 		if reason == string(bindings.ReasonUnmatched) {
@@ -107,18 +107,18 @@ func deadLetterFailure(reason, unmatched string, r *ruling, targets []explainedT
 
 // setFailures says how the delivered copies differ from what a test's set expects of one of them: nothing if one of
 // them has it all, otherwise what the closest one lacks.
-func setFailures(expect []config.Expectation, legs []leg) []testFailure {
-	closest := []testFailure{{"set", "a delivery", "the event is delivered nowhere"}}
+func setFailures(expect []config.Expectation, legs []leg) []TestFailure {
+	closest := []TestFailure{{"set", "a delivery", "the event is delivered nowhere"}}
 	found := false
 	for _, l := range legs {
 		if l.Err != nil {
 			continue
 		}
-		var failures []testFailure
+		var failures []TestFailure
 		for _, want := range expect {
 			got, present := l.Event.Get(want.Name)
 			if present == want.Absent || got != want.Value {
-				failures = append(failures, testFailure{
+				failures = append(failures, TestFailure{
 					fmt.Sprintf("set %s, sink %s", want.Name, l.Sink), attributeText(want.Value, !want.Absent), attributeText(got, present),
 				})
 			}

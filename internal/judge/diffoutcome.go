@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 // judges say where events go by two configurations.
 type judges struct {
-	before, after *judge
+	before, after *Judge
 	// comparable says of sinks that were met whether both configurations can be asked what they would refuse.
 	comparable map[string]bool
 	unasked    []string
@@ -21,8 +21,8 @@ type judges struct {
 }
 
 func newJudges(before, after *config.Config, synthesised bool) (*judges, error) {
-	j := &judges{before: newJudge(before), after: newJudge(after), comparable: map[string]bool{}, synthesised: synthesised}
-	for _, one := range []*judge{j.before, j.after} {
+	j := &judges{before: New(before), after: New(after), comparable: map[string]bool{}, synthesised: synthesised}
+	for _, one := range []*Judge{j.before, j.after} {
 		if _, err := one.previewed(); err != nil {
 			j.close()
 			return nil, err
@@ -32,12 +32,12 @@ func newJudges(before, after *config.Config, synthesised bool) (*judges, error) 
 }
 
 func (j *judges) close() {
-	j.before.close(context.Background())
-	j.after.close(context.Background())
+	j.before.Close(context.Background())
+	j.after.Close(context.Background())
 }
 
 // outcomes says where an event of a source goes, before and after.
-func (j *judges) outcomes(source string, e *envelope.Event) (was, is outcome) {
+func (j *judges) outcomes(source string, e *envelope.Event) (was, is Outcome) {
 	return j.outcome(j.before, source, e), j.outcome(j.after, source, e)
 }
 
@@ -49,7 +49,7 @@ func (j *judges) asks(name string) bool {
 		return can
 	}
 	can = true
-	for _, one := range []*judge{j.before, j.after} {
+	for _, one := range []*Judge{j.before, j.after} {
 		if !one.isSink(name) {
 			continue
 		}
@@ -64,9 +64,9 @@ func (j *judges) asks(name string) bool {
 }
 
 // outcome says where an event of a source goes by one of the configurations.
-func (j *judges) outcome(by *judge, source string, e *envelope.Event) outcome {
+func (j *judges) outcome(by *Judge, source string, e *envelope.Event) Outcome {
 	r := by.rule(source, e)
-	o := outcome{Routes: orEmpty(r.Routes), GoesTo: orEmpty(r.sinks()), SampledOut: r.SampledOut}
+	o := Outcome{Routes: orEmpty(r.Routes), GoesTo: orEmpty(r.sinks()), SampledOut: r.SampledOut}
 	if r.Unmatched {
 		o.Unmatched = by.cfg.Unmatched
 	}
@@ -88,7 +88,7 @@ func (j *judges) outcome(by *judge, source string, e *envelope.Event) outcome {
 			delete(copies, sink) // the event as it came
 			continue
 		}
-		slices.SortFunc(list, func(a, b map[string]*string) int { return strings.Compare(setText(a), setText(b)) })
+		slices.SortFunc(list, func(a, b map[string]*string) int { return strings.Compare(SetText(a), SetText(b)) })
 	}
 	if len(copies) > 0 {
 		o.Set = copies
@@ -98,7 +98,7 @@ func (j *judges) outcome(by *judge, source string, e *envelope.Event) outcome {
 
 // refuses returns the reason for which a delivery would be refused, empty if it would not be, and notes data that would be
 // dropped.
-func (j *judges) refuses(by *judge, o *outcome, l leg) string {
+func (j *judges) refuses(by *Judge, o *Outcome, l leg) string {
 	if l.Err != nil {
 		return string(refusal(l.Err))
 	}

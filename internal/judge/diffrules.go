@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"github.com/eventrouter/router/routing"
 )
 
-// changedRule is a rule that was added, removed or changed; Before or After is empty for the first two.
-type changedRule struct {
+// ChangedRule is a rule that was added, removed or changed; Before or After is empty for the first two.
+type ChangedRule struct {
 	Name   string `json:"name"`
 	Change string `json:"change"`
 	Place  string `json:"place"`
@@ -20,8 +20,8 @@ type changedRule struct {
 	After  string `json:"after,omitempty"`
 }
 
-// changedPart is a source, a sink, a policy or another key that was added, removed or changed.
-type changedPart struct {
+// ChangedPart is a source, a sink, a policy or another key that was added, removed or changed.
+type ChangedPart struct {
 	Part   string `json:"part"`
 	Change string `json:"change"`
 	Before string `json:"before,omitempty"`
@@ -30,14 +30,14 @@ type changedPart struct {
 	Keys []string `json:"keys,omitempty"`
 }
 
-// decides reports whether the part has a say in what becomes of an event. How the router is watched has none.
-func (p changedPart) decides() bool { return p.Part != "admin" && p.Part != "log" }
+// Decides reports whether the part has a say in what becomes of an event. How the router is watched has none.
+func (p ChangedPart) Decides() bool { return p.Part != "admin" && p.Part != "log" }
 
 // The words of Change.
 const (
-	changeAdded   = "added"
-	changeRemoved = "removed"
-	changeChanged = "changed"
+	ChangeAdded   = "added"
+	ChangeRemoved = "removed"
+	ChangeChanged = "changed"
 )
 
 // printedRule is a rule with what it is known by and its text.
@@ -55,7 +55,7 @@ func printRules(cfg *config.Config) []printedRule {
 	for i := range rules {
 		r := &rules[i]
 		p := printedRule{key: "name " + r.Name, text: ruleText(r), rule: r}
-		p.shown = cfg.AsWritten(routePath(i), p.text)
+		p.shown = cfg.AsWritten(config.RoutePath(i), p.text)
 		if r.Name == fmt.Sprintf("route-%d", i+1) {
 			p.key = "text " + p.text
 		}
@@ -112,7 +112,7 @@ func ruleText(r *routing.Rule) string {
 	return "{" + strings.Join(fields, ", ") + "}"
 }
 
-func (d *difference) compareRules(before, after *config.Config) {
+func (d *Difference) compareRules(before, after *config.Config) {
 	old, now := printRules(before), printRules(after)
 	index := func(list []printedRule) map[string]*printedRule {
 		m := make(map[string]*printedRule, len(list))
@@ -127,16 +127,16 @@ func (d *difference) compareRules(before, after *config.Config) {
 		is := isByKey[p.key]
 		switch {
 		case is == nil:
-			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeRemoved, p.rule.Pos.String(), p.shown, ""})
+			d.Rules = append(d.Rules, ChangedRule{p.rule.Name, ChangeRemoved, p.rule.Pos.String(), p.shown, ""})
 			continue
 		case is.text != p.text:
-			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeChanged, is.rule.Pos.String(), p.shown, is.shown})
+			d.Rules = append(d.Rules, ChangedRule{p.rule.Name, ChangeChanged, is.rule.Pos.String(), p.shown, is.shown})
 		}
 		common = append(common, p)
 	}
 	for _, p := range now {
 		if wasByKey[p.key] == nil {
-			d.Rules = append(d.Rules, changedRule{p.rule.Name, changeAdded, p.rule.Pos.String(), "", p.shown})
+			d.Rules = append(d.Rules, ChangedRule{p.rule.Name, ChangeAdded, p.rule.Pos.String(), "", p.shown})
 		} else {
 			kept = append(kept, p)
 		}
@@ -145,7 +145,7 @@ func (d *difference) compareRules(before, after *config.Config) {
 }
 
 // compareOrder says whether the rules that both files have stand in another order, and whether that matters.
-func (d *difference) compareOrder(old, now []printedRule) {
+func (d *Difference) compareOrder(old, now []printedRule) {
 	keys := func(list []printedRule) []string {
 		all := make([]string, len(list))
 		for i := range list {

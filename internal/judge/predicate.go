@@ -1,4 +1,4 @@
-package main
+package judge
 
 import (
 	"gopkg.in/yaml.v3"
