@@ -166,7 +166,7 @@ func (p *planting) hold(line string) {
 		args = append(args, "-c", "planted.yaml")
 	}
 	var stdout, stderr bytes.Buffer
-	a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, env: p.env}
+	a := &cli{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, env: p.env}
 	a.run(p.t.Context(), args)
 	for _, out := range []string{stdout.String(), stderr.String()} {
 		if at := strings.Index(out, planted); at >= 0 {
@@ -210,7 +210,7 @@ dead_letter: hold
 			}
 			ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
 			var stdout, stderr bytes.Buffer
-			a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, env: config.Env{LookupEnv: func(name string) (string, bool) { v, ok := values[name]; return v, ok }}}
+			a := &cli{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, env: config.Env{LookupEnv: func(name string) (string, bool) { v, ok := values[name]; return v, ok }}}
 			a.run(ctx, args)
 			stop()
 			if out := stdout.String() + stderr.String(); strings.Contains(out, planted) {

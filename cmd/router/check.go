@@ -33,7 +33,7 @@ type reached struct {
 	LimitFrom string `json:"limit_from,omitempty"`
 }
 
-func (a *app) checkCommand() *cobra.Command {
+func (a *cli) checkCommand() *cobra.Command {
 	var paths []string
 	var connect bool
 	cmd := &cobra.Command{
@@ -49,7 +49,7 @@ func (a *app) checkCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) check(ctx context.Context, paths []string, connect bool) error {
+func (a *cli) check(ctx context.Context, paths []string, connect bool) error {
 	cfg, err := a.load(paths)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (a *app) check(ctx context.Context, paths []string, connect bool) error {
 	return testsError(results)
 }
 
-func (a *app) printCheck(cfg *config.Config, results []judge.TestResult, parts []reached) {
+func (a *cli) printCheck(cfg *config.Config, results []judge.TestResult, parts []reached) {
 	s := styleFor(a.stdout)
 	if judge.FailedTests(results) > 0 {
 		a.printTests(results)
@@ -110,7 +110,7 @@ func (a *app) printCheck(cfg *config.Config, results []judge.TestResult, parts [
 
 // connect reaches every part at once and says what it found. A part that cannot be made, such as an ingress whose port
 // a running router has, is a finding like any other.
-func (a *app) connect(ctx context.Context, cfg *config.Config) ([]reached, error) {
+func (a *cli) connect(ctx context.Context, cfg *config.Config) ([]reached, error) {
 	w, err := wire.New(cfg, zap.NewNop(), a.events())
 	if err != nil {
 		return nil, exit.OfConfig(err)

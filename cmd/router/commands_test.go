@@ -315,7 +315,7 @@ func TestHealth(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := &app{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
+	a := &cli{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
 	cfg, err := config.Load([]string{path}, a.env)
 	if err != nil {
 		t.Fatal(err)

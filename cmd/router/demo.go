@@ -25,7 +25,7 @@ import (
 //go:embed demo.yaml
 var demoConfig []byte
 
-func (a *app) demoCommand() *cobra.Command {
+func (a *cli) demoCommand() *cobra.Command {
 	var length time.Duration
 	var rate int
 	var show bool
@@ -55,14 +55,14 @@ func (a *app) demoCommand() *cobra.Command {
 
 // demoRun is a demo under way.
 type demoRun struct {
-	app      *app
+	app      *cli
 	instance *instance
 	receiver *demoReceiver
 	terminal *lineCounter
 	shop     *demoShop
 }
 
-func (a *app) demo(ctx context.Context, length time.Duration, rate int) error {
+func (a *cli) demo(ctx context.Context, length time.Duration, rate int) error {
 	if length <= 0 || rate <= 0 {
 		return &exit.Error{Code: exit.Config, Err: errors.New("demo: --for and --rate must be positive")}
 	}

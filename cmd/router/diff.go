@@ -14,7 +14,7 @@ import (
 	"github.com/eventrouter/router/internal/sample"
 )
 
-func (a *app) diffCommand() *cobra.Command {
+func (a *cli) diffCommand() *cobra.Command {
 	var events, from string
 	var fail bool
 	cmd := &cobra.Command{
@@ -61,7 +61,7 @@ func (a *app) diffCommand() *cobra.Command {
 }
 
 // reportDiff prints a difference and turns it into an exit code.
-func (a *app) reportDiff(d *judge.Difference, fail bool) error {
+func (a *cli) reportDiff(d *judge.Difference, fail bool) error {
 	changed := d.Changed()
 	if a.json {
 		a.writeJSON(map[string]any{"ok": !changed, "difference": d})

@@ -18,7 +18,7 @@ import (
 	"github.com/eventrouter/router/routing"
 )
 
-func (a *app) explainCommand() *cobra.Command {
+func (a *cli) explainCommand() *cobra.Command {
 	var paths []string
 	var from string
 	var all bool
@@ -61,7 +61,7 @@ func unknownName(what, name string, known []string) error {
 	return fmt.Errorf("%s", text)
 }
 
-func (a *app) explain(ctx context.Context, cfg *config.Config, events []sample.Event, from string, all bool) error {
+func (a *cli) explain(ctx context.Context, cfg *config.Config, events []sample.Event, from string, all bool) error {
 	j := judge.New(cfg)
 	defer j.Close(ctx)
 	var list []judge.Explanation

@@ -35,7 +35,7 @@ func start(t *testing.T, text string) *live {
 	t.Helper()
 	l := &live{t: t, out: &safeBuffer{}, path: filepath.Join(t.TempDir(), "router.yaml")}
 	l.write(text)
-	a := &app{stdout: l.out, stderr: &safeBuffer{}}
+	a := &cli{stdout: l.out, stderr: &safeBuffer{}}
 	cfg, err := config.Load([]string{l.path}, a.env)
 	if err != nil {
 		t.Fatal(err)

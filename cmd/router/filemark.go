@@ -23,7 +23,7 @@ type fileMark struct {
 }
 
 // markFiles reads the files that a configuration names: certificates, keys and credentials.
-func (a *app) markFiles(cfg *config.Config) fileMarks {
+func (a *cli) markFiles(cfg *config.Config) fileMarks {
 	read := a.env.ReadFile
 	if read == nil {
 		read = readNamed

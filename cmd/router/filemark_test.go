@@ -59,7 +59,7 @@ func runFile(t *testing.T, path string) *running {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
 	r := &running{log: logs, hangups: make(chan os.Signal, 1)}
-	a := &app{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
+	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
 	a.recordFiles()
 	a.files.forget()
 	cfg, err := config.Load([]string{path}, a.env)
@@ -169,7 +169,7 @@ func TestWatchNoticesChangedCredentials(t *testing.T) {
 		`out: { stdout: {} }, n: { nats: { url: "nats://127.0.0.1:1", subject: s, creds: `+dir+`/n.creds } }`, 1)
 	text = strings.Replace(text, "path: /", `auth: { bearer: ["${file:token}"] }, tls: { cert: `+dir+"/tls.crt, key: "+dir+"/tls.key }", 1)
 	write("router.yaml", strings.NewReplacer("type: %s", "type: a", "unmatched: %s", "unmatched: drop").Replace(text))
-	a := &app{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
+	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
 	a.recordFiles()
 	a.files.forget()
 	path := filepath.Join(dir, "router.yaml")

@@ -34,7 +34,7 @@ func readFile(path string) ([]byte, error) {
 func readNamed(path string) ([]byte, error) { return security.ReadFile(path, maxInput) }
 
 // readText reads a file, or standard input for "-".
-func (a *app) readText(path string) ([]byte, error) {
+func (a *cli) readText(path string) ([]byte, error) {
 	if path == "-" {
 		return io.ReadAll(io.LimitReader(a.stdin, maxInput+1))
 	}
@@ -43,7 +43,7 @@ func (a *app) readText(path string) ([]byte, error) {
 
 // readEvents reads events of any shape from a file, from every file with events in a folder, or from standard input
 // for "-".
-func (a *app) readEvents(path string) ([]sample.Event, error) {
+func (a *cli) readEvents(path string) ([]sample.Event, error) {
 	if path == "" {
 		return nil, errNoName
 	}

@@ -38,7 +38,7 @@ type graph struct {
 	known map[string]bool
 }
 
-func (a *app) graphCommand() *cobra.Command {
+func (a *cli) graphCommand() *cobra.Command {
 	var paths []string
 	var format string
 	cmd := &cobra.Command{

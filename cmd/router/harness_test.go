@@ -77,7 +77,7 @@ type invocation struct {
 func (i *invocation) run(t *testing.T, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	a := &app{
+	a := &cli{
 		stdin: strings.NewReader(i.stdin), stdout: &stdout, stderr: &stderr, width: i.width,
 		env: config.Env{LookupEnv: func(string) (string, bool) { return "", false }},
 	}

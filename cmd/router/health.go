@@ -17,7 +17,7 @@ import (
 // defaultAdmin is where a router serves its admin endpoint unless the configuration says otherwise.
 const defaultAdmin = "127.0.0.1:8081"
 
-func (a *app) healthCommand() *cobra.Command {
+func (a *cli) healthCommand() *cobra.Command {
 	var address string
 	cmd := &cobra.Command{
 		Use:   "health",
@@ -33,7 +33,7 @@ func (a *app) healthCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) health(cmd *cobra.Command, address string) error {
+func (a *cli) health(cmd *cobra.Command, address string) error {
 	if host, port, err := net.SplitHostPort(address); err == nil && (host == "" || host == "0.0.0.0" || host == "::") {
 		address = net.JoinHostPort("127.0.0.1", port)
 	}

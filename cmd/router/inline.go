@@ -23,7 +23,7 @@ const (
 )
 
 // inlineSink returns a configuration that has the sink of an argument.
-func (a *app) inlineSink(argument string) (*config.Config, error) {
+func (a *cli) inlineSink(argument string) (*config.Config, error) {
 	text := inlineHead + inlineIndent + strings.ReplaceAll(strings.TrimRight(argument, " \t\n"), "\n", "\n"+inlineIndent)
 	cfg, err := config.Load([]string{inlineFile}, config.Env{
 		LookupEnv: a.env.LookupEnv,

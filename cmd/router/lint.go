@@ -27,7 +27,7 @@ type lintReport struct {
 	Findings   []lintFinding `json:"findings"`
 }
 
-func (a *app) lintCommand() *cobra.Command {
+func (a *cli) lintCommand() *cobra.Command {
 	var strict bool
 	cmd := &cobra.Command{
 		Use:   "lint EVENT…",
@@ -42,7 +42,7 @@ func (a *app) lintCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) lint(paths []string, strict bool) error {
+func (a *cli) lint(paths []string, strict bool) error {
 	report := lintReport{Findings: []lintFinding{}}
 	for _, path := range paths {
 		if path == "" {
@@ -86,7 +86,7 @@ func (r *lintReport) count(s lint.Severity) {
 }
 
 // printLint writes one line for each finding, in the form that editors take for a place.
-func (a *app) printLint(r *lintReport) {
+func (a *cli) printLint(r *lintReport) {
 	s := styleFor(a.stdout)
 	for _, f := range r.Findings {
 		place := f.File

@@ -21,7 +21,7 @@ const (
 func lintRun(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	a := &app{stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs}
+	a := &cli{stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs}
 	code = a.run(t.Context(), append([]string{"lint"}, args...))
 	return code, out.String(), errs.String()
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/eventrouter/router/internal/terminal"
 )
 
-// app is what the commands share: where they read and write, so that tests run them in process.
-type app struct {
+// cli is what the commands share: where they read and write, so that tests run them in process.
+type cli struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
@@ -35,12 +35,12 @@ type app struct {
 }
 
 func main() {
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	a := &cli{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(a.run(context.Background(), os.Args[1:]))
 }
 
 // run runs one command and returns the exit code.
-func (a *app) run(ctx context.Context, args []string) int {
+func (a *cli) run(ctx context.Context, args []string) int {
 	reported := newOutput(a.stdout)
 	a.stdout = reported
 	said := terminal.NewWriter(a.stderr, "")
@@ -70,7 +70,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 }
 
 // report writes an error for people, or with --json for programs.
-func (a *app) report(err error, code int) {
+func (a *cli) report(err error, code int) {
 	var problems *config.Problems
 	switch {
 	case a.json && errors.As(err, &problems):
@@ -88,7 +88,7 @@ func (a *app) report(err error, code int) {
 	}
 }
 
-func (a *app) root() *cobra.Command {
+func (a *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "router",
 		Short: "Route CloudEvents between Kafka, NATS, SQS and HTTP",
@@ -125,7 +125,7 @@ func configFlag(cmd *cobra.Command, paths *[]string) {
 }
 
 // load reads the configuration and reports its warnings.
-func (a *app) load(paths []string) (*config.Config, error) {
+func (a *cli) load(paths []string) (*config.Config, error) {
 	if slices.Contains(paths, "") {
 		return nil, &exit.Error{Code: exit.Config, Err: errors.New("the name of the configuration is empty; it is a file or a folder")}
 	}

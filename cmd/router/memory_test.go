@@ -25,7 +25,7 @@ func liveHeap() int64 {
 }
 
 // built is an instance of a file, which is not run.
-func built(t *testing.T, a *app, path string, log *zap.Logger) *instance {
+func built(t *testing.T, a *cli, path string, log *zap.Logger) *instance {
 	t.Helper()
 	cfg, err := config.Load([]string{path}, a.env)
 	if err != nil {
@@ -56,7 +56,7 @@ func TestRoutesKeepNoFileInMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Reset()
-	a := &app{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
+	a := &cli{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
 	before := liveHeap()
 	in := built(t, a, path, zap.NewNop())
 	loaded := liveHeap() - before
@@ -86,7 +86,7 @@ func TestRefusalIsLoggedOnce(t *testing.T) {
 	}
 	good := fmt.Sprintf(reloadConfig, "a", "drop")
 	write(good)
-	a := &app{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
+	a := &cli{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
 	core, logs := observer.New(zap.ErrorLevel)
 	in := built(t, a, path, zap.New(core))
 	step := func(what, text string, asked []bool, lines int, failed int64) {

@@ -20,7 +20,7 @@ import (
 )
 
 // writeJSON writes v as indented JSON to standard output.
-func (a *app) writeJSON(v any) {
+func (a *cli) writeJSON(v any) {
 	enc := json.NewEncoder(a.stdout)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
@@ -123,7 +123,7 @@ func (o *output) outcome(err error) error {
 
 // events is where a stdout sink writes to: standard output itself, whose errors the sink tells and mends. A terminal gets
 // JSON that means the same and holds nothing that it would obey.
-func (a *app) events() io.Writer {
+func (a *cli) events() io.Writer {
 	w := bare(a.stdout)
 	if isTerminal(w) {
 		return terminal.NewWriter(w, "")
@@ -151,7 +151,7 @@ type printer struct {
 }
 
 // printer returns what writes to standard output.
-func (a *app) printer() *printer {
+func (a *cli) printer() *printer {
 	p := &printer{style: styleFor(a.stdout), w: a.stdout, width: a.width}
 	if f, ok := bare(a.stdout).(*os.File); ok && p.width == 0 && term.IsTerminal(int(f.Fd())) {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {

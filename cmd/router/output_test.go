@@ -38,7 +38,7 @@ func TestLostReportsAreFailures(t *testing.T) {
 		"lint event.json", "demo --show-config", "test -c failing.yaml",
 	} {
 		var stderr bytes.Buffer
-		a := &app{stdin: strings.NewReader(""), stdout: fullDisk{}, stderr: &stderr, env: config.Env{}}
+		a := &cli{stdin: strings.NewReader(""), stdout: fullDisk{}, stderr: &stderr, env: config.Env{}}
 		code := a.run(t.Context(), strings.Fields(line))
 		if said := "router: " + errFull.Error() + "\n"; code != exit.Failed || stderr.String() != said {
 			t.Errorf("%s: exit %d, want %d: %q, want %q", line, code, exit.Failed, stderr.String(), said)
@@ -46,7 +46,7 @@ func TestLostReportsAreFailures(t *testing.T) {
 	}
 	// What is wrong beside that is told, and decides the code.
 	var stderr bytes.Buffer
-	a := &app{stdin: strings.NewReader(""), stdout: fullDisk{}, stderr: &stderr}
+	a := &cli{stdin: strings.NewReader(""), stdout: fullDisk{}, stderr: &stderr}
 	if code := a.run(t.Context(), []string{"check", "-c", "none.yaml"}); code != exit.Environment || !strings.Contains(stderr.String(), "none.yaml") {
 		t.Errorf("exit %d: %s", code, &stderr)
 	}

@@ -33,7 +33,7 @@ type progress struct {
 
 // progress begins to show what a command is doing, if standard error is a terminal that can erase a line and nobody asked
 // for JSON. A total of 0 is one that is not known. Whoever begins ends it, before the command writes anything else there.
-func (a *app) progress(doing string, total int) *progress {
+func (a *cli) progress(doing string, total int) *progress {
 	if a.json || os.Getenv("TERM") == "dumb" || !isTerminal(a.stderr) {
 		return nil
 	}
@@ -47,7 +47,7 @@ func (a *app) progress(doing string, total int) *progress {
 
 // writing is progress for what writes to standard output meanwhile. Where that is a terminal, it is progress enough; where
 // it is a pipe, whoever reads that may write to the same terminal.
-func (a *app) writing(doing string, total int) *progress {
+func (a *cli) writing(doing string, total int) *progress {
 	if isTerminal(a.stdout) || isPipe(bare(a.stdout)) {
 		return nil
 	}
@@ -131,7 +131,7 @@ func each[E any](p *progress, list []E) iter.Seq2[int, E] {
 }
 
 // runTests judges every event of every test and shows how far it is.
-func (a *app) runTests(cfg *config.Config) []judge.TestResult {
+func (a *cli) runTests(cfg *config.Config) []judge.TestResult {
 	total := 0
 	for i := range cfg.Tests {
 		total += len(cfg.Tests[i].Samples)

@@ -41,7 +41,7 @@ func openTerminal(t *testing.T) (outside, inside *os.File) {
 func onScreen(t *testing.T, stdout *bytes.Buffer, args ...string) string {
 	t.Helper()
 	outside, inside := openTerminal(t)
-	a := &app{stdin: strings.NewReader(""), stdout: stdout, stderr: inside, began: time.Now().Add(-time.Hour)}
+	a := &cli{stdin: strings.NewReader(""), stdout: stdout, stderr: inside, began: time.Now().Add(-time.Hour)}
 	read := make(chan string)
 	go func() {
 		var all []byte
@@ -94,7 +94,7 @@ func TestCommandsShowProgress(t *testing.T) {
 			t.Errorf("%s: progress is on standard output: %q", c.args[0], &stdout)
 		}
 	}
-	if _, inside := openTerminal(t); (&app{stdout: inside, stderr: inside}).writing("sending", 1) != nil {
+	if _, inside := openTerminal(t); (&cli{stdout: inside, stderr: inside}).writing("sending", 1) != nil {
 		t.Error("what is written to a terminal is mixed with progress")
 	}
 	if screen := onScreen(t, &bytes.Buffer{}, "check", "--json"); screen != "" {

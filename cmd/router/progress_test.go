@@ -81,7 +81,7 @@ func TestNoProgressElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	for _, a := range []*app{{stderr: w}, {stderr: &safeBuffer{}}} {
+	for _, a := range []*cli{{stderr: w}, {stderr: &safeBuffer{}}} {
 		if p := a.progress("reading", 0); p != nil {
 			p.end()
 			t.Errorf("%T shows progress", a.stderr)

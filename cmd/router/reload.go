@@ -59,7 +59,7 @@ var errSame = errors.New("the configuration is the same")
 
 // reload takes over the routes and tests of the configuration as it is now. Whatever is wrong with it, the router runs on
 // with what it has. Unless it was asked for, a file that changed without changing the configuration is passed over.
-func (a *app) reload(in *instance, paths []string, asked bool) {
+func (a *cli) reload(in *instance, paths []string, asked bool) {
 	routes, err := a.reread(in, paths, asked)
 	freeMemory(max(routes, in.routes.count))
 	switch {
@@ -82,7 +82,7 @@ func (a *app) reload(in *instance, paths []string, asked bool) {
 }
 
 // reread loads the configuration and takes it over. Nothing of it is reachable afterwards but what runs.
-func (a *app) reread(in *instance, paths []string, asked bool) (routes int, err error) {
+func (a *cli) reread(in *instance, paths []string, asked bool) (routes int, err error) {
 	cfg, err := config.Load(paths, a.env)
 	if err != nil {
 		return 0, err

@@ -65,7 +65,7 @@ func TestReloadTakesOverRoutesAndRefusesTheRest(t *testing.T) {
 	}
 	write(fmt.Sprintf(reloadConfig, "a", "drop"))
 	out := &safeBuffer{}
-	a := &app{stdout: out, stderr: &safeBuffer{}}
+	a := &cli{stdout: out, stderr: &safeBuffer{}}
 	cfg, err := config.Load([]string{path}, a.env)
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ import (
 	"github.com/eventrouter/router/pipeline"
 )
 
-func (a *app) runCommand() *cobra.Command {
+func (a *cli) runCommand() *cobra.Command {
 	var paths []string
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -48,7 +48,7 @@ func (a *app) runCommand() *cobra.Command {
 }
 
 // runRouter runs a configuration until ctx is done.
-func (a *app) runRouter(ctx context.Context, paths []string) error {
+func (a *cli) runRouter(ctx context.Context, paths []string) error {
 	a.recordFiles()
 	cfg, err := a.load(paths)
 	if err != nil {
@@ -100,7 +100,7 @@ type instance struct {
 
 // build makes every part and binds every port. Nothing is read, written or answered yet. It takes the configuration over
 // and releases what a running router does not need of it.
-func (a *app) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
+func (a *cli) build(cfg *config.Config, log *zap.Logger) (*instance, error) {
 	files := a.markFiles(cfg) // before a part reads one: a change in between is then noticed at the next reload
 	w, err := wire.New(cfg, log, a.events())
 	if err != nil {

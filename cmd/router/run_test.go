@@ -36,7 +36,7 @@ routes: [{ to: out }]
 shutdown: { drain: 100ms }
 admin: { listen: "127.0.0.1:0" }
 `})
-	a := &app{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
+	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
 	cfg, err := config.Load([]string{"router.yaml"}, a.env)
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"github.com/eventrouter/router/internal/exit"
 )
 
-func (a *app) schemaCommand() *cobra.Command {
+func (a *cli) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the configuration file",

@@ -28,7 +28,7 @@ type sendFlags struct {
 	timeout                            time.Duration
 }
 
-func (a *app) sendCommand() *cobra.Command {
+func (a *cli) sendCommand() *cobra.Command {
 	var f sendFlags
 	cmd := &cobra.Command{
 		Use:   "send [EVENT...]",
@@ -56,7 +56,7 @@ func (a *app) sendCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
+func (a *cli) send(ctx context.Context, f *sendFlags, args []string) error {
 	usage := func(format string, args ...any) error {
 		return &exit.Error{Code: exit.Config, Err: fmt.Errorf(format, args...)}
 	}
@@ -108,7 +108,7 @@ func (a *app) send(ctx context.Context, f *sendFlags, args []string) error {
 }
 
 // sendConfig returns the configuration that has the sink, and the sink's name in it.
-func (a *app) sendConfig(f *sendFlags) (*config.Config, string, error) {
+func (a *cli) sendConfig(f *sendFlags) (*config.Config, string, error) {
 	if f.inline == "" {
 		cfg, err := a.load(f.paths)
 		return cfg, f.to, err
@@ -121,7 +121,7 @@ func (a *app) sendConfig(f *sendFlags) (*config.Config, string, error) {
 }
 
 // eventsToSend reads the events from files, or makes them of the flags.
-func (a *app) eventsToSend(f *sendFlags, args []string) ([]*envelope.Event, error) {
+func (a *cli) eventsToSend(f *sendFlags, args []string) ([]*envelope.Event, error) {
 	var events []*envelope.Event
 	if len(args) > 0 {
 		for _, path := range args {
@@ -148,7 +148,7 @@ func (a *app) eventsToSend(f *sendFlags, args []string) ([]*envelope.Event, erro
 	return events, nil
 }
 
-func (a *app) makeEvent(f *sendFlags) (*envelope.Event, error) {
+func (a *cli) makeEvent(f *sendFlags) (*envelope.Event, error) {
 	e := &envelope.Event{ID: f.id, Source: f.source, Type: f.typ, Subject: f.subject}
 	if e.ID == "" {
 		id, err := uuid.NewV7()
@@ -179,7 +179,7 @@ func (a *app) makeEvent(f *sendFlags) (*envelope.Event, error) {
 	return e, nil
 }
 
-func (a *app) printSent(name string, total int, failed []error) {
+func (a *cli) printSent(name string, total int, failed []error) {
 	if a.json {
 		texts := []string{}
 		for _, err := range failed {

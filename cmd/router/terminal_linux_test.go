@@ -20,7 +20,7 @@ func TestEventsOnATerminalAreHarmless(t *testing.T) {
 	event := `{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"x":"` + bomb + `"}}`
 	workspace(t, map[string]string{"event.json": event})
 	outside, inside := openTerminal(t)
-	a := &app{stdin: strings.NewReader(""), stdout: inside, stderr: io.Discard}
+	a := &cli{stdin: strings.NewReader(""), stdout: inside, stderr: io.Discard}
 	if code := a.run(t.Context(), []string{"send", "--sink", "{stdout: {}}", "event.json"}); code != exit.Fine {
 		t.Fatalf("exit %d", code)
 	}
@@ -36,7 +36,7 @@ func TestEventsOnATerminalAreHarmless(t *testing.T) {
 		t.Errorf("got %v, want %v: %v", got, want, err)
 	}
 	var plain bytes.Buffer
-	a = &app{stdin: strings.NewReader(""), stdout: &plain, stderr: io.Discard}
+	a = &cli{stdin: strings.NewReader(""), stdout: &plain, stderr: io.Discard}
 	if code := a.run(t.Context(), []string{"send", "--sink", "{stdout: {}}", "event.json"}); code != exit.Fine || !strings.Contains(plain.String(), bomb) {
 		t.Errorf("what is no terminal gets %q", plain.String())
 	}

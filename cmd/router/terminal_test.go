@@ -62,7 +62,7 @@ func TestNothingHiddenReachesATerminal(t *testing.T) {
 	} {
 		for _, extra := range [][]string{nil, {"--json"}} {
 			var stdout, stderr bytes.Buffer
-			a := &app{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, env: config.Env{}, width: 100}
+			a := &cli{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, env: config.Env{}, width: 100}
 			args := append(strings.Fields(line), extra...)
 			a.run(t.Context(), args)
 			events := strings.HasPrefix(line, "send") // what a stdout sink writes is the events

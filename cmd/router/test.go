@@ -12,7 +12,7 @@ import (
 	"github.com/eventrouter/router/internal/phrase"
 )
 
-func (a *app) testCommand() *cobra.Command {
+func (a *cli) testCommand() *cobra.Command {
 	var paths []string
 	var coverage bool
 	cmd := &cobra.Command{
@@ -34,7 +34,7 @@ func (a *app) testCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) test(cfg *config.Config, coverage bool) error {
+func (a *cli) test(cfg *config.Config, coverage bool) error {
 	results := a.runTests(cfg)
 	report := map[string]any{"ok": judge.FailedTests(results) == 0, "tests": results}
 	if !a.json {
@@ -66,7 +66,7 @@ func testsError(results []judge.TestResult) error {
 	return &exit.Error{Code: code, Err: fmt.Errorf("%s failed", phrase.Count(n, "test")), Silent: true}
 }
 
-func (a *app) printTests(results []judge.TestResult) {
+func (a *cli) printTests(results []judge.TestResult) {
 	p := a.printer()
 	for _, r := range results {
 		if r.OK {
@@ -91,7 +91,7 @@ func (a *app) printTests(results []judge.TestResult) {
 	p.line(0, "%s", line)
 }
 
-func (a *app) printCoverage(c judge.Coverage) {
+func (a *cli) printCoverage(c judge.Coverage) {
 	p := a.printer()
 	p.line(0, "coverage: %d of %s, %g%%", c.Covered, phrase.Count(c.Routes, "route"), c.Percent)
 	for _, r := range c.Each {

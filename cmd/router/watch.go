@@ -46,7 +46,7 @@ func (s *settling) read() {
 
 // watch reads the configuration again at a hangup and when one of its files changes, until ctx is done; the channel is
 // closed then.
-func (a *app) watch(ctx context.Context, in *instance, paths []string, hangups <-chan os.Signal) <-chan struct{} {
+func (a *cli) watch(ctx context.Context, in *instance, paths []string, hangups <-chan os.Signal) <-chan struct{} {
 	a.recordFiles()
 	folders, err := watchFolders(paths)
 	if err != nil {
@@ -67,7 +67,7 @@ func (a *app) watch(ctx context.Context, in *instance, paths []string, hangups <
 
 // watcher is one run of watch.
 type watcher struct {
-	app   *app
+	app   *cli
 	in    *instance
 	paths []string
 	quiet *settling

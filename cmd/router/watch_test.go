@@ -28,7 +28,7 @@ func writeFile(t *testing.T, dir, name, text string) string {
 // watched builds what paths name and watches it until the test ends.
 func watched(t *testing.T, paths ...string) *instance {
 	t.Helper()
-	a := &app{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
+	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
 	a.recordFiles()
 	in := built(t, a, paths[0], zap.NewNop())
 	ctx, stop := context.WithCancel(t.Context())
@@ -45,7 +45,7 @@ func TestChangedTestIsNoticed(t *testing.T) {
 	good := fmt.Sprintf(reloadConfig, "a", "drop") + "tests: [ { event: { type: a, n: 1 }, goes_to: out, routes: only } ]\n"
 	dir := t.TempDir()
 	path := writeFile(t, dir, "router.yaml", good)
-	a := &app{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
+	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
 	core, logs := observer.New(zap.InfoLevel)
 	in := built(t, a, path, zap.New(core))
 	step := func(what, text string, done, failed int64, refused string) {
@@ -168,7 +168,7 @@ func TestWatchedFiles(t *testing.T) {
 	for _, name := range []string{"all/one.json", "some.jsonl"} {
 		writeFile(t, dir, name, `{"specversion":"1.0","id":"1","source":"/s","type":"a"}`)
 	}
-	a := &app{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
+	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
 	a.recordFiles()
 	paths := []string{in("map.yaml"), in("here.yaml"), in("all")}
 	if _, err := a.load(paths); err != nil {

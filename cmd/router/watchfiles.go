@@ -16,7 +16,7 @@ import (
 type readFiles struct{ files, folders map[string]bool }
 
 // recordFiles makes every later reading of the configuration note what it reads.
-func (a *app) recordFiles() {
+func (a *cli) recordFiles() {
 	if a.files != nil {
 		return
 	}
