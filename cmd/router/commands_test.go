@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/eventrouter/router/internal/app"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
 )
@@ -315,20 +317,19 @@ func TestHealth(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := &cli{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
-	cfg, err := config.Load([]string{path}, a.env)
+	cfg, err := config.Load([]string{path}, config.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := a.build(cfg, zap.NewNop())
+	in, err := app.Build(cfg, app.Settings{Log: zap.NewNop(), Events: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.close()
+	defer in.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
-	go func() { ran <- in.run(ctx) }()
-	address := in.admin.Addr().String()
+	go func() { ran <- in.Run(ctx) }()
+	address := in.AdminAddr().String()
 	eventually(t, "the router is ready", func() bool { return command(t, "health", "--address", address).code == exit.Fine })
 	r := command(t, "health", "--address", address, "--json")
 	if report := decoded(t, r.stdout); r.code != exit.Fine || report["ready"] != true || len(report["parts"].([]any)) == 0 {

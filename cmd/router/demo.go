@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventrouter/router/internal/app"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/pipeline"
@@ -55,8 +56,8 @@ func (a *cli) demoCommand() *cobra.Command {
 
 // demoRun is a demo under way.
 type demoRun struct {
-	app      *cli
-	instance *instance
+	cli      *cli
+	instance *app.Instance
 	receiver *demoReceiver
 	terminal *lineCounter
 	shop     *demoShop
@@ -76,14 +77,14 @@ func (a *cli) demo(ctx context.Context, length time.Duration, rate int) error {
 		return &exit.Error{Code: exit.Environment, Err: err}
 	}
 	defer receiver.close()
-	d := &demoRun{app: a, receiver: receiver, terminal: &lineCounter{w: a.events()}}
+	d := &demoRun{cli: a, receiver: receiver, terminal: &lineCounter{w: a.events()}}
 	if a.json {
 		d.terminal.w = io.Discard // standard output is the report's
 	}
 	if err := d.build(store); err != nil {
 		return err
 	}
-	defer d.instance.close()
+	defer d.instance.Close()
 	return d.run(ctx, length, rate)
 }
 
@@ -99,13 +100,11 @@ func (d *demoRun) build(store string) error {
 	if err != nil {
 		return exit.OfConfig(err)
 	}
-	log, err := newLogger(cfg.Log, d.app.stderr)
+	log, err := app.NewLogger(cfg.Log, d.cli.stderr)
 	if err != nil {
 		return err
 	}
-	inner := *d.app
-	inner.stdout = d.terminal
-	d.instance, err = inner.build(cfg, log)
+	d.instance, err = app.Build(cfg, app.Settings{Env: d.cli.env, Events: d.terminal, Version: version, Log: log})
 	return err
 }
 
@@ -119,12 +118,12 @@ func (d *demoRun) run(ctx context.Context, length time.Duration, rate int) error
 	defer stop()
 	stopped := make(chan error, 1)
 	go func() {
-		stopped <- d.instance.run(routing)
+		stopped <- d.instance.Run(routing)
 		dead()
 	}()
 
-	d.shop = newDemoShop("http://" + d.instance.wiring.IngressAddr("shop") + "/events")
-	fmt.Fprintf(d.app.stderr, "ingress %s, admin http://%s/readyz?verbose\n", d.shop.url, d.instance.admin.Addr())
+	d.shop = newDemoShop("http://" + d.instance.IngressAddr("shop") + "/events")
+	fmt.Fprintf(d.cli.stderr, "ingress %s, admin http://%s/readyz?verbose\n", d.shop.url, d.instance.AdminAddr())
 	sending, done := context.WithTimeout(ctx, length)
 	defer done()
 	defer context.AfterFunc(life, done)()
@@ -169,11 +168,11 @@ func (d *demoRun) watch(ctx context.Context) {
 		}
 		var line bytes.Buffer
 		fmt.Fprintf(&line, "%6d sent ", d.shop.sent.Load())
-		for _, r := range d.instance.pipeline.Ledger().Routes {
+		for _, r := range d.instance.Ledger().Routes {
 			fmt.Fprintf(&line, "  %s %5d/s", r.Name, r.Matched-before[r.Name])
 			before[r.Name] = r.Matched
 		}
-		fmt.Fprintln(d.app.stderr, line.String())
+		fmt.Fprintln(d.cli.stderr, line.String())
 	}
 }
 
@@ -195,7 +194,7 @@ func (t *demoTally) balanced() bool {
 }
 
 func (d *demoRun) tally() demoTally {
-	l := d.instance.pipeline.Ledger()
+	l := d.instance.Ledger()
 	distinct, twice := d.receiver.figures()
 	return demoTally{
 		Sent: d.shop.sent.Load(), Refused: d.shop.refused.Load(), Billing: distinct, Twice: twice,
@@ -206,11 +205,11 @@ func (d *demoRun) tally() demoTally {
 func (d *demoRun) report() error {
 	t := d.tally()
 	ok := t.balanced()
-	if d.app.json {
-		d.app.writeJSON(map[string]any{"ok": ok, "tally": t})
+	if d.cli.json {
+		d.cli.writeJSON(map[string]any{"ok": ok, "tally": t})
 	} else {
-		s := styleFor(d.app.stdout)
-		out := d.app.stdout
+		s := styleFor(d.cli.stdout)
+		out := d.cli.stdout
 		fmt.Fprintf(out, "\n%s\n", s.bold("what went where"))
 		fmt.Fprintf(out, "%8d  sent to the ingress and confirmed by it\n", t.Sent)
 		fmt.Fprintf(out, "%8d  delivered to billing (the web hook)\n", t.Billing)

@@ -8,37 +8,20 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/eventrouter/router/bindings/security"
 	"github.com/eventrouter/router/envelope"
 	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/sample"
 )
 
-// maxInput bounds what is read as events from a file or standard input, in bytes.
-const maxInput = 64 << 20
-
 // errNoName is for events whose file has an empty name, as an unset variable gives it.
 var errNoName = &exit.Error{Code: exit.Config, Err: errors.New("the name of a file with events is empty; - is standard input")}
-
-// readFile reads at most a byte more than maxInput, so that a device cannot fill the memory.
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxInput+1))
-}
-
-// readNamed reads a file that the configuration names, which is a regular one, and at most a byte more than maxInput of it.
-func readNamed(path string) ([]byte, error) { return security.ReadFile(path, maxInput) }
 
 // readText reads a file, or standard input for "-".
 func (a *cli) readText(path string) ([]byte, error) {
 	if path == "-" {
-		return io.ReadAll(io.LimitReader(a.stdin, maxInput+1))
+		return io.ReadAll(io.LimitReader(a.stdin, sample.MaxInput+1))
 	}
-	return readFile(path)
+	return sample.Input(path)
 }
 
 // readEvents reads events of any shape from a file, from every file with events in a folder, or from standard input
@@ -89,8 +72,8 @@ func inputName(path string) string {
 
 // parseEvents reads the events of one text. The error names all lines that are wrong.
 func parseEvents(file string, text []byte) ([]sample.Event, error) {
-	if len(text) > maxInput {
-		return nil, fmt.Errorf("%s: larger than %d MiB", file, maxInput>>20)
+	if len(text) > sample.MaxInput {
+		return nil, fmt.Errorf("%s: larger than %d MiB", file, sample.MaxInput>>20)
 	}
 	events, err := sample.ReadFile(file, text, envelope.Options{})
 	var lines []error

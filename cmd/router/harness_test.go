@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -158,11 +159,29 @@ dead_letter: dead
 
 const paidEvent = `{"specversion":"1.0","id":"1","source":"/shop","type":"com.acme.paid","subject":"o-1","region":"eu"}`
 
-// memoryEnv is an environment in which every file holds text.
-func memoryEnv(text string) config.Env {
-	return config.Env{
-		LookupEnv: func(string) (string, bool) { return "", false },
-		ReadDir:   func(string) ([]fs.DirEntry, error) { return nil, fs.ErrInvalid },
-		ReadFile:  func(string) ([]byte, error) { return []byte(text), nil },
+// safeBuffer is a buffer that a router writes to while a test reads it.
+type safeBuffer struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within ten seconds", what)
+		}
 	}
 }

@@ -11,11 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventrouter/router/internal/app"
 	"github.com/eventrouter/router/internal/exit"
 )
-
-// defaultAdmin is where a router serves its admin endpoint unless the configuration says otherwise.
-const defaultAdmin = "127.0.0.1:8081"
 
 func (a *cli) healthCommand() *cobra.Command {
 	var address string
@@ -29,7 +27,7 @@ func (a *cli) healthCommand() *cobra.Command {
 			return a.health(cmd, address)
 		},
 	}
-	cmd.Flags().StringVar(&address, "address", defaultAdmin, "the router's admin address")
+	cmd.Flags().StringVar(&address, "address", app.DefaultAdmin, "the router's admin address")
 	return cmd
 }
 

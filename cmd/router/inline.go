@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/eventrouter/router/bindings/security"
 	"github.com/eventrouter/router/internal/config"
+	"github.com/eventrouter/router/internal/sample"
 	"github.com/eventrouter/router/routing"
 )
 
@@ -32,7 +34,7 @@ func (a *cli) inlineSink(argument string) (*config.Config, error) {
 			if name == inlineFile {
 				return []byte(text), nil
 			}
-			return readNamed(name)
+			return security.ReadFile(name, sample.MaxInput)
 		},
 	})
 	return cfg, inArgument(err)

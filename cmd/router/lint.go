@@ -10,6 +10,7 @@ import (
 	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/lint"
 	"github.com/eventrouter/router/internal/phrase"
+	"github.com/eventrouter/router/internal/sample"
 )
 
 // lintFinding is a finding with the file it is about.
@@ -52,8 +53,8 @@ func (a *cli) lint(paths []string, strict bool) error {
 		if err != nil {
 			return &exit.Error{Code: exit.Environment, Err: err}
 		}
-		if len(text) > maxInput {
-			return &exit.Error{Code: exit.Failed, Err: fmt.Errorf("%s: larger than %d MiB", path, maxInput>>20)}
+		if len(text) > sample.MaxInput {
+			return &exit.Error{Code: exit.Failed, Err: fmt.Errorf("%s: larger than %d MiB", path, sample.MaxInput>>20)}
 		}
 		result := lint.Text(text)
 		report.Events += result.Events

@@ -29,9 +29,8 @@ type cli struct {
 	json   bool
 	// width is the terminal's, in characters; 0 asks the terminal.
 	width int
-	// began is when the command began with what may take long; files is what run has read its configuration from.
+	// began is when the command began with what may take long.
 	began time.Time
-	files *readFiles
 }
 
 func main() {

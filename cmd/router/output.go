@@ -56,27 +56,11 @@ func styleFor(w io.Writer) style {
 	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return style{}
 	}
-	s := style{on: isTerminal(w)}
+	s := style{on: terminal.Is(w)}
 	if o, ok := w.(*output); ok {
 		s.mark = o.mark
 	}
 	return s
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := bare(w).(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// bare returns what a writer of a command writes to in the end.
-func bare(w io.Writer) io.Writer {
-	for {
-		inner, ok := w.(interface{ Unwrap() io.Writer })
-		if !ok {
-			return w
-		}
-		w = inner.Unwrap()
-	}
 }
 
 // output passes on what a command reports, with nothing in it that a terminal would obey but the command's own colours. It
@@ -124,8 +108,8 @@ func (o *output) outcome(err error) error {
 // events is where a stdout sink writes to: standard output itself, whose errors the sink tells and mends. A terminal gets
 // JSON that means the same and holds nothing that it would obey.
 func (a *cli) events() io.Writer {
-	w := bare(a.stdout)
-	if isTerminal(w) {
+	w := terminal.Bare(a.stdout)
+	if terminal.Is(w) {
 		return terminal.NewWriter(w, "")
 	}
 	return w
@@ -153,7 +137,7 @@ type printer struct {
 // printer returns what writes to standard output.
 func (a *cli) printer() *printer {
 	p := &printer{style: styleFor(a.stdout), w: a.stdout, width: a.width}
-	if f, ok := bare(a.stdout).(*os.File); ok && p.width == 0 && term.IsTerminal(int(f.Fd())) {
+	if f, ok := terminal.Bare(a.stdout).(*os.File); ok && p.width == 0 && term.IsTerminal(int(f.Fd())) {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			p.width = max(width, minWidth)
 		}

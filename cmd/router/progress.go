@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/judge"
+	"github.com/eventrouter/router/internal/terminal"
 )
 
 // Progress is shown on a terminal once a command has taken progressAfter, and renewed every progressEvery.
@@ -34,13 +35,13 @@ type progress struct {
 // progress begins to show what a command is doing, if standard error is a terminal that can erase a line and nobody asked
 // for JSON. A total of 0 is one that is not known. Whoever begins ends it, before the command writes anything else there.
 func (a *cli) progress(doing string, total int) *progress {
-	if a.json || os.Getenv("TERM") == "dumb" || !isTerminal(a.stderr) {
+	if a.json || os.Getenv("TERM") == "dumb" || !terminal.Is(a.stderr) {
 		return nil
 	}
 	if a.began.IsZero() {
 		a.began = time.Now()
 	}
-	p := &progress{w: bare(a.stderr), doing: doing, total: total, began: a.began}
+	p := &progress{w: terminal.Bare(a.stderr), doing: doing, total: total, began: a.began}
 	p.begin()
 	return p
 }
@@ -48,7 +49,7 @@ func (a *cli) progress(doing string, total int) *progress {
 // writing is progress for what writes to standard output meanwhile. Where that is a terminal, it is progress enough; where
 // it is a pipe, whoever reads that may write to the same terminal.
 func (a *cli) writing(doing string, total int) *progress {
-	if isTerminal(a.stdout) || isPipe(bare(a.stdout)) {
+	if terminal.Is(a.stdout) || isPipe(terminal.Bare(a.stdout)) {
 		return nil
 	}
 	return a.progress(doing, total)

@@ -61,10 +61,20 @@ func onScreen(t *testing.T, stdout *bytes.Buffer, args ...string) string {
 	return <-read
 }
 
+// progressConfig is a configuration whose one test takes no time.
+const progressConfig = `
+sources: { in: { http: { listen: "127.0.0.1:0", path: / } } }
+sinks: { out: { stdout: {} } }
+routes: [ { name: only, when: { type: com.acme.paid }, to: out } ]
+unmatched: drop
+dead_letter: hold
+admin: { listen: "127.0.0.1:0" }
+`
+
 // TestCommandsShowProgress: nothing told a command that reads a large file from one that hangs.
 func TestCommandsShowProgress(t *testing.T) {
 	workspace(t, map[string]string{
-		"router.yaml": fmt.Sprintf(reloadConfig, "com.acme.paid", "drop") + "tests: [ { event: { type: x }, unmatched: true } ]\n",
+		"router.yaml": progressConfig + "tests: [ { event: { type: x }, unmatched: true } ]\n",
 		"event.json":  paidEvent,
 	})
 	const reading = "\rreading the configuration, "

@@ -15,6 +15,7 @@ import (
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/internal/phrase"
+	"github.com/eventrouter/router/internal/sample"
 	"github.com/eventrouter/router/internal/wire"
 )
 
@@ -168,7 +169,7 @@ func (a *cli) makeEvent(f *sendFlags) (*envelope.Event, error) {
 		e.Data, e.DataContentType = []byte(f.data), f.ct
 		if path, ok := strings.CutPrefix(f.data, "@"); ok {
 			var err error
-			if e.Data, err = readFile(path); err != nil {
+			if e.Data, err = sample.Input(path); err != nil {
 				return nil, &exit.Error{Code: exit.Environment, Err: err}
 			}
 		}

@@ -1,9 +1,10 @@
-package main
+package app
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/eventrouter/router/internal/config"
 )
 
 // writeFile puts text into a file of a folder and returns its path.
@@ -26,13 +29,13 @@ func writeFile(t *testing.T, dir, name, text string) string {
 }
 
 // watched builds what paths name and watches it until the test ends.
-func watched(t *testing.T, paths ...string) *instance {
+func watched(t *testing.T, paths ...string) *Instance {
 	t.Helper()
-	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
-	a.recordFiles()
-	in := built(t, a, paths[0], zap.NewNop())
+	s := Settings{Log: zap.NewNop(), Events: io.Discard}
+	s.Files = Record(&s.Env)
+	in := built(t, paths[0], s)
 	ctx, stop := context.WithCancel(t.Context())
-	watching := a.watch(ctx, in, paths, nil)
+	watching := in.Watch(ctx, paths, nil)
 	t.Cleanup(func() {
 		stop()
 		<-watching
@@ -45,13 +48,12 @@ func TestChangedTestIsNoticed(t *testing.T) {
 	good := fmt.Sprintf(reloadConfig, "a", "drop") + "tests: [ { event: { type: a, n: 1 }, goes_to: out, routes: only } ]\n"
 	dir := t.TempDir()
 	path := writeFile(t, dir, "router.yaml", good)
-	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
 	core, logs := observer.New(zap.InfoLevel)
-	in := built(t, a, path, zap.New(core))
+	in := built(t, path, Settings{Log: zap.New(core), Events: io.Discard})
 	step := func(what, text string, done, failed int64, refused string) {
 		t.Helper()
 		writeFile(t, dir, "router.yaml", text)
-		a.reload(in, []string{path}, false)
+		in.reload([]string{path}, false)
 		got := in.reloads.figures()
 		if got.Done != done || got.Failed != failed || (got.Last != nil) != (refused != "") ||
 			refused != "" && !strings.Contains(got.Last.Error(), refused) {
@@ -168,13 +170,13 @@ func TestWatchedFiles(t *testing.T) {
 	for _, name := range []string{"all/one.json", "some.jsonl"} {
 		writeFile(t, dir, name, `{"specversion":"1.0","id":"1","source":"/s","type":"a"}`)
 	}
-	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
-	a.recordFiles()
+	var env config.Env
+	read := Record(&env)
 	paths := []string{in("map.yaml"), in("here.yaml"), in("all")}
-	if _, err := a.load(paths); err != nil {
+	if _, err := config.Load(paths, env); err != nil {
 		t.Fatal(err)
 	}
-	files := a.files.named(paths)
+	files := read.named(paths)
 	for name, want := range map[string]bool{
 		"map.yaml": true, "..data": true, "here.yaml": true, "policy": true, "some.jsonl": true, "new.http": true, "all": true,
 		"all/one.yml": true, "all/new.yaml": true, "all/one.json": true, "..data_tmp": false, "other.log": false,
@@ -186,11 +188,11 @@ func TestWatchedFiles(t *testing.T) {
 		}
 	}
 	must(os.Remove(in("policy")))
-	a.files.forget()
-	if _, err := a.load(paths); err == nil {
+	read.forget()
+	if _, err := config.Load(paths, env); err == nil {
 		t.Fatal("a missing file is not missed")
 	}
-	if files = a.files.named(paths); !files.has(in("policy")) {
+	if files = read.named(paths); !files.has(in("policy")) {
 		t.Error("a file that is not there is not waited for")
 	}
 }
@@ -236,7 +238,7 @@ func TestReloadSeesEveryWayToReplaceAFile(t *testing.T) {
 
 // TestFilesOfTheRootAreWatched: a change of /router.yaml is told as one of //router.yaml, and was passed over.
 func TestFilesOfTheRootAreWatched(t *testing.T) {
-	var files readFiles
+	var files ReadFiles
 	files.forget()
 	if c := files.named([]string{"/router.yaml"}); !c.has("//router.yaml") {
 		t.Errorf("%+v", c)

@@ -1,8 +1,8 @@
-package main
+package app
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -25,18 +25,18 @@ func liveHeap() int64 {
 }
 
 // built is an instance of a file, which is not run.
-func built(t *testing.T, a *cli, path string, log *zap.Logger) *instance {
+func built(t *testing.T, path string, s Settings) *Instance {
 	t.Helper()
-	cfg, err := config.Load([]string{path}, a.env)
+	cfg, err := config.Load([]string{path}, s.Env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := a.build(cfg, log)
+	in, err := Build(cfg, s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		in.close()
+		in.Close()
 		_ = in.admin.Close(t.Context())
 	})
 	return in
@@ -56,15 +56,14 @@ func TestRoutesKeepNoFileInMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Reset()
-	a := &cli{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
 	before := liveHeap()
-	in := built(t, a, path, zap.NewNop())
+	in := built(t, path, Settings{Log: zap.NewNop(), Events: io.Discard})
 	loaded := liveHeap() - before
 	if loaded > n*most {
 		t.Errorf("%d bytes of live heap a route after the load, want %d at most", loaded/n, most)
 	}
 	for range 3 {
-		a.reload(in, []string{path}, true)
+		in.reload([]string{path}, true)
 	}
 	if last := in.reloads.figures(); last.Done != 3 {
 		t.Fatalf("reloads %+v", last)
@@ -86,14 +85,13 @@ func TestRefusalIsLoggedOnce(t *testing.T) {
 	}
 	good := fmt.Sprintf(reloadConfig, "a", "drop")
 	write(good)
-	a := &cli{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
 	core, logs := observer.New(zap.ErrorLevel)
-	in := built(t, a, path, zap.New(core))
+	in := built(t, path, Settings{Log: zap.New(core), Events: io.Discard})
 	step := func(what, text string, asked []bool, lines int, failed int64) {
 		t.Helper()
 		write(text)
 		for _, by := range asked {
-			a.reload(in, []string{path}, by)
+			in.reload([]string{path}, by)
 		}
 		if got := len(logs.TakeAll()); got != lines {
 			t.Errorf("%s: %d lines, want %d", what, got, lines)

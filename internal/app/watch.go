@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -44,10 +44,12 @@ func (s *settling) read() {
 	s.since = time.Time{}
 }
 
-// watch reads the configuration again at a hangup and when one of its files changes, until ctx is done; the channel is
+// Watch reads the configuration again at a hangup and when one of its files changes, until ctx is done; the channel is
 // closed then.
-func (a *cli) watch(ctx context.Context, in *instance, paths []string, hangups <-chan os.Signal) <-chan struct{} {
-	a.recordFiles()
+func (in *Instance) Watch(ctx context.Context, paths []string, hangups <-chan os.Signal) <-chan struct{} {
+	if in.read == nil {
+		in.read = Record(&in.env)
+	}
 	folders, err := watchFolders(paths)
 	if err != nil {
 		in.log.Warn("the configuration is not watched; send SIGHUP after a change", zap.Error(err))
@@ -58,17 +60,16 @@ func (a *cli) watch(ctx context.Context, in *instance, paths []string, hangups <
 		if folders != nil {
 			defer folders.Close()
 		}
-		w := watcher{app: a, in: in, paths: paths, quiet: newSettling(), folders: folders}
+		w := watcher{in: in, paths: paths, quiet: newSettling(), folders: folders}
 		defer w.quiet.Stop()
 		w.run(ctx, hangups)
 	}()
 	return done
 }
 
-// watcher is one run of watch.
+// watcher is one run of Watch.
 type watcher struct {
-	app   *cli
-	in    *instance
+	in    *Instance
 	paths []string
 	quiet *settling
 	// folders is nil if nothing can be watched; lost says that one of them was gone at the last look.
@@ -83,12 +84,12 @@ func (w *watcher) run(ctx context.Context, hangups <-chan os.Signal) {
 	if w.folders != nil {
 		changes, troubles = w.folders.Events, w.folders.Errors
 	}
-	files := w.app.files.named(w.paths)
+	files := w.in.read.named(w.paths)
 	reload := func(asked bool) {
 		w.quiet.read()
-		w.app.files.forget()
-		w.app.reload(w.in, w.paths, asked)
-		files = w.app.files.named(w.paths)
+		w.in.read.forget()
+		w.in.reload(w.paths, asked)
+		files = w.in.read.named(w.paths)
 	}
 	for {
 		select {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"crypto/sha256"
@@ -23,8 +23,8 @@ type fileMark struct {
 }
 
 // markFiles reads the files that a configuration names: certificates, keys and credentials.
-func (a *cli) markFiles(cfg *config.Config) fileMarks {
-	read := a.env.ReadFile
+func markFiles(cfg *config.Config, env config.Env) fileMarks {
+	read := env.ReadFile
 	if read == nil {
 		read = readNamed
 	}

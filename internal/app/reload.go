@@ -1,10 +1,9 @@
-package main
+package app
 
 import (
 	"errors"
 	"fmt"
 	"reflect"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -59,8 +58,8 @@ var errSame = errors.New("the configuration is the same")
 
 // reload takes over the routes and tests of the configuration as it is now. Whatever is wrong with it, the router runs on
 // with what it has. Unless it was asked for, a file that changed without changing the configuration is passed over.
-func (a *cli) reload(in *instance, paths []string, asked bool) {
-	routes, err := a.reread(in, paths, asked)
+func (in *Instance) reload(paths []string, asked bool) {
+	routes, err := in.reread(paths, asked)
 	freeMemory(max(routes, in.routes.count))
 	switch {
 	case errors.Is(err, errSame):
@@ -82,15 +81,15 @@ func (a *cli) reload(in *instance, paths []string, asked bool) {
 }
 
 // reread loads the configuration and takes it over. Nothing of it is reachable afterwards but what runs.
-func (a *cli) reread(in *instance, paths []string, asked bool) (routes int, err error) {
-	cfg, err := config.Load(paths, a.env)
+func (in *Instance) reread(paths []string, asked bool) (routes int, err error) {
+	cfg, err := config.Load(paths, in.env)
 	if err != nil {
 		return 0, err
 	}
 	mark := markRoutes(cfg)
 	restart := needsRestart(cfg, in.wiring.Config())
 	if restart == nil {
-		restart = in.files.changed(a.markFiles(cfg), in.log)
+		restart = in.files.changed(markFiles(cfg, in.env), in.log)
 	}
 	if !asked && mark == in.routes && restart == nil {
 		return mark.count, errSame
@@ -110,7 +109,7 @@ func (a *cli) reread(in *instance, paths []string, asked bool) (routes int, err 
 }
 
 // takeOver replaces the routes by those of cfg, if its tests pass. Nothing else may have changed.
-func (in *instance) takeOver(cfg *config.Config) error {
+func (in *Instance) takeOver(cfg *config.Config) error {
 	if results := judge.Tests(cfg, nil); judge.FailedTests(results) > 0 {
 		var failed []string
 		for _, r := range results {
@@ -145,16 +144,4 @@ func needsRestart(now, before *config.Config) error {
 		return nil
 	}
 	return fmt.Errorf("a change of %s needs a restart", strings.Join(changed, ", "))
-}
-
-// manyRoutes is from where on a configuration takes so much memory to read that it is given back.
-const manyRoutes = 10_000
-
-// freeMemory gives back to the system what reading a large configuration took: several times what its routes need, which
-// the collector would keep for the next time. That may never come, and until then a container would have to be sized for
-// it. A small one is not worth the collection.
-func freeMemory(routes int) {
-	if routes >= manyRoutes {
-		debug.FreeOSMemory()
-	}
 }

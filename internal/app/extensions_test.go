@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -24,7 +24,7 @@ import (
 // live is a router that runs, with an HTTP ingress named in and its standard output.
 type live struct {
 	t    *testing.T
-	in   *instance
+	in   *Instance
 	out  *safeBuffer
 	path string
 	stop context.CancelFunc // what SIGTERM does
@@ -35,26 +35,25 @@ func start(t *testing.T, text string) *live {
 	t.Helper()
 	l := &live{t: t, out: &safeBuffer{}, path: filepath.Join(t.TempDir(), "router.yaml")}
 	l.write(text)
-	a := &cli{stdout: l.out, stderr: &safeBuffer{}}
-	cfg, err := config.Load([]string{l.path}, a.env)
+	cfg, err := config.Load([]string{l.path}, config.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.in, err = a.build(cfg, zap.NewNop()); err != nil {
+	if l.in, err = Build(cfg, Settings{Log: zap.NewNop(), Events: l.out}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	l.stop = stop
-	watching := a.watch(ctx, l.in, []string{l.path}, nil)
+	watching := l.in.Watch(ctx, []string{l.path}, nil)
 	ran := make(chan error, 1)
-	go func() { ran <- l.in.run(ctx) }()
+	go func() { ran <- l.in.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ran; err != nil {
 			t.Error(err)
 		}
 		<-watching
-		l.in.close()
+		l.in.Close()
 	})
 	eventually(t, "the router is ready", func() bool {
 		code, _ := l.get("/readyz")
@@ -104,7 +103,7 @@ func (l *live) do(req *http.Request) (int, string) {
 // get asks the admin server.
 func (l *live) get(path string) (int, string) {
 	l.t.Helper()
-	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, "http://"+l.in.admin.Addr().String()+path, http.NoBody)
+	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, "http://"+l.in.AdminAddr().String()+path, http.NoBody)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bytes"
@@ -65,23 +65,22 @@ func TestReloadTakesOverRoutesAndRefusesTheRest(t *testing.T) {
 	}
 	write(fmt.Sprintf(reloadConfig, "a", "drop"))
 	out := &safeBuffer{}
-	a := &cli{stdout: out, stderr: &safeBuffer{}}
-	cfg, err := config.Load([]string{path}, a.env)
+	cfg, err := config.Load([]string{path}, config.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := a.build(cfg, zap.NewNop())
+	in, err := Build(cfg, Settings{Log: zap.NewNop(), Events: out})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.close()
+	defer in.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	watching := a.watch(ctx, in, []string{path}, hangups)
+	watching := in.Watch(ctx, []string{path}, hangups)
 	ran := make(chan error, 1)
-	go func() { ran <- in.run(ctx) }()
+	go func() { ran <- in.Run(ctx) }()
 	defer func() {
 		stop()
 		if err := <-ran; err != nil {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"io/fs"
@@ -7,28 +7,26 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/eventrouter/router/bindings/security"
 	"github.com/eventrouter/router/internal/config"
 	"github.com/eventrouter/router/internal/sample"
 )
 
-// readFiles are the files and folders that the configuration was last read from, those that were not there included: what
+// ReadFiles are the files and folders that the configuration was last read from, those that were not there included: what
 // ${file:} and events name, and not only what the command line does. They belong to whoever reads.
-type readFiles struct{ files, folders map[string]bool }
+type ReadFiles struct{ files, folders map[string]bool }
 
-// recordFiles makes every later reading of the configuration note what it reads.
-func (a *cli) recordFiles() {
-	if a.files != nil {
-		return
-	}
-	a.files = &readFiles{}
-	a.files.forget()
-	text, own, list := a.env.ReadFile, a.env.ReadConfig, a.env.ReadDir
+// Record makes every later reading with an environment note what it reads.
+func Record(env *config.Env) *ReadFiles {
+	files := &ReadFiles{}
+	files.forget()
+	text, own, list := env.ReadFile, env.ReadConfig, env.ReadDir
 	switch {
 	case own != nil:
 	case text != nil:
 		own = text
 	default:
-		own = readFile
+		own = sample.Input
 	}
 	if text == nil {
 		text = readNamed
@@ -38,25 +36,30 @@ func (a *cli) recordFiles() {
 	}
 	recording := func(read func(string) ([]byte, error)) func(string) ([]byte, error) {
 		return func(path string) ([]byte, error) {
-			a.files.files[absolute(path)] = true
+			files.files[absolute(path)] = true
 			return read(path)
 		}
 	}
-	a.env.ReadFile, a.env.ReadConfig = recording(text), recording(own)
-	a.env.ReadDir = func(path string) ([]fs.DirEntry, error) {
+	env.ReadFile, env.ReadConfig = recording(text), recording(own)
+	env.ReadDir = func(path string) ([]fs.DirEntry, error) {
 		entries, err := list(path)
 		if err == nil {
-			a.files.folders[absolute(path)] = true
+			files.folders[absolute(path)] = true
 		}
 		return entries, err
 	}
+	return files
 }
 
+// readNamed reads a file that the configuration names, which is a regular one, and at most a byte more than
+// sample.MaxInput of it.
+func readNamed(path string) ([]byte, error) { return security.ReadFile(path, sample.MaxInput) }
+
 // forget makes room for the next reading.
-func (r *readFiles) forget() { r.files, r.folders = map[string]bool{}, map[string]bool{} }
+func (r *ReadFiles) forget() { r.files, r.folders = map[string]bool{}, map[string]bool{} }
 
 // named returns which changes concern the configuration that paths name and that was read.
-func (r *readFiles) named(paths []string) concern {
+func (r *ReadFiles) named(paths []string) concern {
 	c := concern{names: map[string]bool{}, configs: map[string]bool{}, events: map[string]bool{}}
 	for _, path := range paths {
 		path = absolute(path)

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/eventrouter/router/internal/config"
-	"github.com/eventrouter/router/internal/exit"
 	"github.com/eventrouter/router/pipeline"
 )
 
@@ -28,32 +27,36 @@ func TestLastLineHasTheFigures(t *testing.T) {
 	}))
 	defer target.Close()
 	defer close(release)
-	workspace(t, map[string]string{"router.yaml": `sources: { in: { http: { listen: "127.0.0.1:0" } } }
-sinks: { out: { http: { url: "` + target.URL + `", network: any } } }
+	path := writeFile(t, t.TempDir(), "router.yaml", `sources: { in: { http: { listen: "127.0.0.1:0" } } }
+sinks: { out: { http: { url: "`+target.URL+`", network: any } } }
 unmatched: drop
 dead_letter: hold
 routes: [{ to: out }]
 shutdown: { drain: 100ms }
 admin: { listen: "127.0.0.1:0" }
-`})
-	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
-	cfg, err := config.Load([]string{"router.yaml"}, a.env)
+`)
+	cfg, err := config.Load([]string{path}, config.Env{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	core, logs := observer.New(zap.InfoLevel)
-	in, err := a.build(cfg, zap.New(core))
+	in, err := Build(cfg, Settings{Log: zap.New(core), Events: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.close()
+	defer in.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ran := make(chan error, 1)
-	go func() { ran <- in.run(ctx) }()
+	go func() { ran <- in.Run(ctx) }()
 	url := "http://" + in.wiring.IngressAddr("in")
 	eventually(t, "the router is ready", func() bool {
-		return command(t, "health", "--address", in.admin.Addr().String()).code == exit.Fine
+		resp, err := http.Get("http://" + in.AdminAddr().String() + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
 	})
 	go func() {
 		req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"specversion":"1.0","id":"1","source":"/","type":"t"}`))

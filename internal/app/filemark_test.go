@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func writePair(t *testing.T, dir string, number int64) {
 
 // running is a router of a test that watches its files.
 type running struct {
-	in      *instance
+	in      *Instance
 	log     *observer.ObservedLogs
 	hangups chan os.Signal
 }
@@ -59,27 +60,26 @@ func runFile(t *testing.T, path string) *running {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
 	r := &running{log: logs, hangups: make(chan os.Signal, 1)}
-	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
-	a.recordFiles()
-	a.files.forget()
-	cfg, err := config.Load([]string{path}, a.env)
+	s := Settings{Log: zap.New(core), Events: io.Discard}
+	s.Files = Record(&s.Env)
+	cfg, err := config.Load([]string{path}, s.Env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.in, err = a.build(cfg, zap.New(core)); err != nil {
+	if r.in, err = Build(cfg, s); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	watching := a.watch(ctx, r.in, []string{path}, r.hangups)
+	watching := r.in.Watch(ctx, []string{path}, r.hangups)
 	ran := make(chan error, 1)
-	go func() { ran <- r.in.run(ctx) }()
+	go func() { ran <- r.in.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ran; err != nil {
 			t.Error(err)
 		}
 		<-watching
-		r.in.close()
+		r.in.Close()
 	})
 	return r
 }
@@ -169,22 +169,21 @@ func TestWatchNoticesChangedCredentials(t *testing.T) {
 		`out: { stdout: {} }, n: { nats: { url: "nats://127.0.0.1:1", subject: s, creds: `+dir+`/n.creds } }`, 1)
 	text = strings.Replace(text, "path: /", `auth: { bearer: ["${file:token}"] }, tls: { cert: `+dir+"/tls.crt, key: "+dir+"/tls.key }", 1)
 	write("router.yaml", strings.NewReplacer("type: %s", "type: a", "unmatched: %s", "unmatched: drop").Replace(text))
-	a := &cli{stdout: &safeBuffer{}, stderr: &safeBuffer{}}
-	a.recordFiles()
-	a.files.forget()
-	path := filepath.Join(dir, "router.yaml")
-	cfg, err := config.Load([]string{path}, a.env)
-	if err != nil {
-		t.Fatal(err)
-	}
 	core, logs := observer.New(zap.InfoLevel)
-	in, err := a.build(cfg, zap.New(core)) // it is never run: no server is there
+	s := Settings{Log: zap.New(core), Events: io.Discard}
+	s.Files = Record(&s.Env)
+	path := filepath.Join(dir, "router.yaml")
+	cfg, err := config.Load([]string{path}, s.Env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.close()
+	in, err := Build(cfg, s) // it is never run: no server is there
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
 	ctx, stop := context.WithCancel(t.Context())
-	watching := a.watch(ctx, in, []string{path}, nil)
+	watching := in.Watch(ctx, []string{path}, nil)
 	defer func() { stop(); <-watching }()
 
 	last := func() string {
