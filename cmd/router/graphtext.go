@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/eventrouter/router/internal/judge"
 	"github.com/eventrouter/router/internal/phrase"
 )
 
@@ -12,7 +13,7 @@ import (
 const mostDetail = 120
 
 // mermaid writes a flowchart. Names of nodes are numbered, since Mermaid takes words such as end for its own.
-func (g *graph) mermaid(w io.Writer) error {
+func mermaid(w io.Writer, g *judge.Graph) error {
 	out := &errorWriter{w: w}
 	out.printf("flowchart LR\n")
 	ids := map[string]string{}
@@ -48,7 +49,7 @@ func mermaidText(s string) string {
 }
 
 // dot writes a Graphviz graph.
-func (g *graph) dot(w io.Writer) error {
+func dot(w io.Writer, g *judge.Graph) error {
 	out := &errorWriter{w: w}
 	out.printf("digraph router {\n  rankdir=LR;\n  node [fontname=\"Helvetica\"];\n")
 	for _, n := range g.Nodes {
