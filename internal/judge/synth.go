@@ -28,6 +28,17 @@ type dimension struct {
 	data bool
 }
 
+// compare orders dimensions, so that the same rules make the same events each time.
+func (d dimension) compare(other dimension) int {
+	if d.name != other.name || d.data == other.data {
+		return strings.Compare(d.name, other.name)
+	}
+	if d.data {
+		return 1
+	}
+	return -1
+}
+
 // candidate is a value to try; a bare one is a JSON number, true, false or null where it stands in the payload.
 type candidate struct {
 	text string
@@ -78,7 +89,7 @@ func (s *synthesiser) rule(findings []routing.Finding) {
 			}
 		}
 	}
-	dimensions := slices.SortedFunc(maps.Keys(values), func(a, b dimension) int { return strings.Compare(a.name, b.name) })
+	dimensions := slices.SortedFunc(maps.Keys(values), dimension.compare)
 	base := map[dimension]candidate{}
 	for _, d := range dimensions {
 		base[d] = values[d][0]
@@ -107,7 +118,8 @@ func add(list []candidate, c candidate) []candidate {
 func (s *synthesiser) add(values map[dimension]candidate) {
 	e := &envelope.Event{ID: "1", Source: "/synthesised", Type: "synthesised"}
 	var payload any
-	for d, c := range values {
+	for _, d := range slices.SortedFunc(maps.Keys(values), dimension.compare) {
+		c := values[d]
 		switch {
 		case d.data:
 			payload = plant(payload, pathSteps(d.name), c)
