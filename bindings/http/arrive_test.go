@@ -189,6 +189,56 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	}
 }
 
+// OPTIONS * was answered by net/http itself, so that its connection counted as in use for as long as it was open: as many as
+// there may be kept everybody out again.
+func TestConnectionsWithOptionsMakeRoom(t *testing.T) {
+	p := startSource(t, SourceConfig{MaxConnections: 4, MaxConnectionsPerAddress: 4})
+	for range 4 {
+		c := connect(t, p.Addr())
+		io.WriteString(c, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+		if line, err := bufio.NewReader(c).ReadString('\n'); !strings.Contains(line, "204") {
+			t.Errorf("got %q, %v", line, err)
+		}
+	}
+	got := raw(t, p.Addr(), "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+strings.ReplaceAll(minimal, "\n", "\r\n")+"\r\n", 5*time.Second)
+	if !strings.Contains(got, "204") {
+		t.Errorf("a good event got %q", got)
+	}
+}
+
+// Between two pipelined requests a connection counted as idle, although the second was here already.
+func TestPipelinedRequestIsNotIdle(t *testing.T) {
+	p := build(t, SourceConfig{}, nil)
+	held := make(chan *bindings.Batch, 2)
+	p.settle = func(b *bindings.Batch) { b.Expect(1); held <- b }
+	p.start(t)
+	c := connect(t, p.Addr())
+	one := "POST / HTTP/1.1\r\nHost: x\r\n" + strings.ReplaceAll(minimal, "\n", "\r\n") + "Content-Length: 1\r\n\r\nx"
+	io.WriteString(c, one+one)
+	first := <-held
+	p.server.ln.mu.Lock()
+	var conn *guardConn
+	for conn = range p.server.ln.open {
+	}
+	p.server.ln.mu.Unlock()
+	for end := time.Now().Add(10 * time.Second); conn.active.Load() != 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d requests are under way, want 2", conn.active.Load())
+		}
+	}
+	first.Done(1)
+	second := <-held
+	if n := conn.active.Load(); n != 1 || conn.evictable(time.Now().Add(time.Hour)) {
+		t.Errorf("%d requests are under way, want 1", n)
+	}
+	second.Done(1)
+	for end := time.Now().Add(10 * time.Second); !conn.evictable(time.Now()); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the connection is in use although both requests have their answers")
+		}
+	}
+}
+
 // The same with 4,096 connections of four addresses and a real limit.
 func TestManyIdleConnectionsKeepNobodyOut(t *testing.T) {
 	for _, tt := range []struct{ name, text string }{

@@ -39,8 +39,7 @@ type guardConn struct {
 	refused atomic.Pointer[answer]
 
 	// What the listener looks at to find out which connection is idle.
-	active  atomic.Int32 // requests under way
-	whole   atomic.Bool  // a request is on its way to the handler
+	active  atomic.Int32 // requests under way: over HTTP/1 from the end of a header, over HTTP/2 from the handler
 	idle    atomic.Int64 // since when there is none, in nanoseconds
 	served  atomic.Bool  // there was one
 	evicted atomic.Bool
@@ -48,7 +47,7 @@ type guardConn struct {
 	mu      sync.Mutex // guards what follows
 	closed  bool
 	until   time.Time // when net/http wants a read to end
-	late    time.Time // when the header has to be whole, zero outside of one
+	late    time.Time // when the header that is being read has to be whole, zero if none is
 	charged int       // taken from the memory for the header that is being read
 	passed  int       // taken for those that net/http has
 }
@@ -119,6 +118,7 @@ func (c *guardConn) fill(p []byte) (int, error) {
 			c.refuse(refusedRoom)
 			return 0, nil
 		}
+		c.beginHeader()
 		p = c.buf[held:cap(c.buf)]
 	}
 	n, err := c.Conn.Read(p)
@@ -144,22 +144,16 @@ func (c *guardConn) fill(p []byte) (int, error) {
 // look lets the guard see p. It returns where in p a header begins that is not whole, the end of what may pass if there is
 // none, and -1 if it began before; and how much may pass.
 func (c *guardConn) look(p []byte) (start, ok int) {
-	within, headers := c.scan.inHeader(), c.scan.headers
+	headers := c.scan.headers
 	ok = c.scan.feed(p)
 	if start = ok; c.scan.inHeader() {
 		start = c.scan.from
 	} else if c.scan.state == inVain { // in a body, which net/http is reading
 		c.end = io.ErrUnexpectedEOF
 	}
-	if c.scan.headers != headers {
-		c.whole.Store(true)
-		c.mu.Lock()
-		c.passed, c.charged = c.passed+c.charged, 0
-		c.mu.Unlock()
-		within = false
-	}
-	if c.scan.inHeader() != within {
-		c.limitHeader()
+	if n := c.scan.headers - headers; n > 0 {
+		c.active.Add(int32(n))
+		c.endHeader()
 	}
 	return start, ok
 }
@@ -231,7 +225,7 @@ func (c *guardConn) refuse(a *answer) {
 	c.scan.refuse(a)
 	c.buf = append(c.buf[:c.pass:c.pass], refusedRequest...)
 	c.pass, c.end = len(c.buf), io.EOF
-	c.whole.Store(true)
+	c.active.Add(1)
 }
 
 // SetReadDeadline sets when a read ends. A header has a time of its own beside that, because net/http, which gets it as a
@@ -256,14 +250,26 @@ func (c *guardConn) setDeadline() error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// limitHeader begins or ends the time that a header has.
-func (c *guardConn) limitHeader() {
+// beginHeader begins the time that a header has, if it has not begun: with the first read that waits for the rest of it, and
+// not with its first byte, which may have come with the end of the request before. Until that has its answer nobody reads.
+func (c *guardConn) beginHeader() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.late = (time.Time{}); c.scan.inHeader() {
+	if c.late.IsZero() {
 		c.late = time.Now().Add(c.ports.headerTime)
+		_ = c.setDeadline() // a connection that is closed says so at the next read
 	}
-	_ = c.setDeadline() // a connection that is closed says so at the next read
+}
+
+// endHeader ends that time, and leaves what the header was charged to its request.
+func (c *guardConn) endHeader() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.passed, c.charged = c.passed+c.charged, 0
+	if !c.late.IsZero() {
+		c.late = time.Time{}
+		_ = c.setDeadline()
+	}
 }
 
 // aborted reports whether net/http has ended a read by a time long ago, to have the connection for itself.
@@ -273,17 +279,13 @@ func (c *guardConn) aborted() bool {
 	return !c.until.IsZero() && c.until.Before(time.Unix(1e6, 0))
 }
 
-// enter notes that a request is under way. The function that it returns notes its end.
-func (c *guardConn) enter() (leave func()) {
-	c.active.Add(1)
-	return func() {
-		c.settle()
-		c.whole.Store(false)
-		c.served.Store(true)
-		c.idle.Store(time.Now().UnixNano())
-		if c.active.Add(-1) == 0 {
-			c.ports.wake()
-		}
+// leave notes the end of a request.
+func (c *guardConn) leave() {
+	c.settle()
+	c.served.Store(true)
+	c.idle.Store(time.Now().UnixNano())
+	if c.active.Add(-1) == 0 {
+		c.ports.wake()
 	}
 }
 

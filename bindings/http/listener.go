@@ -238,7 +238,7 @@ func (l *listener) Close() error {
 
 // evictable reports whether a connection may be closed for another one.
 func (c *guardConn) evictable(now time.Time) bool {
-	if c.active.Load() > 0 || c.whole.Load() {
+	if c.active.Load() > 0 {
 		return false
 	}
 	return c.served.Load() || now.UnixNano()-c.idle.Load() > int64(newTime)

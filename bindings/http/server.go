@@ -155,7 +155,9 @@ func (p *ServerPool) bind(c *SourceConfig, log *zap.Logger) (*server, error) {
 func newHTTPServer(h nethttp.Handler, secure bool, log *zap.Logger) *nethttp.Server {
 	srv := &nethttp.Server{
 		Handler: h, ConnContext: withConn, Protocols: new(nethttp.Protocols),
-		ReadHeaderTimeout: headerTime, IdleTimeout: 90 * time.Second, MaxHeaderBytes: maxHeaderBytes + 4<<10,
+		// net/http answers OPTIONS * by itself, and no handler would note the end of it.
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            headerTime, IdleTimeout: 90 * time.Second, MaxHeaderBytes: maxHeaderBytes + 4<<10,
 		HTTP2: &nethttp.HTTP2Config{
 			MaxConcurrentStreams: 100, SendPingTimeout: 30 * time.Second, PingTimeout: 10 * time.Second,
 			WriteByteTimeout: 10 * time.Second,
@@ -266,7 +268,10 @@ const maxStreams = 1024
 // ServeHTTP finds the source of a path.
 func (s *server) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	c := connOf(r)
-	defer c.enter()()
+	if r.ProtoMajor == 2 {
+		c.active.Add(1)
+	}
+	defer c.leave()
 	r.TLS = c.state
 	if a := c.refused.Load(); a != nil && r.Method == refusedMethod {
 		defaultLimits.send(w, r, a, "")
@@ -281,6 +286,10 @@ func (s *server) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 			panic(nethttp.ErrAbortHandler) // which resets the stream: an answer could stay here as long as this one
 		}
 		defer admitted()
+	}
+	if r.Method == nethttp.MethodOptions && r.RequestURI == "*" {
+		defaultLimits.send(w, r, nil, "") // it asks whether the server is there
+		return
 	}
 	src, no := s.find(r)
 	if no != nil {

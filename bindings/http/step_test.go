@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eventrouter/router/bindings"
 )
 
 // The guard lost step with net/http, so that a later request of the connection passed with two lengths: after a line end
@@ -77,4 +79,28 @@ func inSteps(t *testing.T, addr, text string, step int) string {
 		}
 	}()
 	return readAll(t, c, 10*time.Second)
+}
+
+// The beginning of a header may come with the end of the request before, whose answer may take as long as reply_timeout. Its
+// time ran meanwhile, although nobody read, so that one who pipelined requests to a slow target got 408 after five seconds.
+func TestPipelinedHeaderHasItsTimeWhileItIsRead(t *testing.T) {
+	p := build(t, SourceConfig{}, nil)
+	p.server.ln.headerTime = 300 * time.Millisecond
+	p.settle = func(b *bindings.Batch) {
+		b.Expect(1)
+		time.AfterFunc(600*time.Millisecond, func() { b.Done(1) })
+	}
+	p.start(t)
+	one := "POST / HTTP/1.1\r\nHost: x\r\na: " + strings.Repeat("x", 3000) + "\r\n" + strings.ReplaceAll(minimal, "\n", "\r\n") +
+		"Content-Length: 1\r\n\r\nx"
+	all := strings.Repeat(one, 3) + strings.Replace(one, "Host", "Connection: close\r\nHost", 1)
+	if got := strings.Join(statuses(raw(t, p.Addr(), all, 20*time.Second)), " "); got != "204 204 204 204" {
+		t.Errorf("got %s", got)
+	}
+	// One that does not end has that time still, from the first read that waits for it.
+	began := time.Now()
+	got := statuses(raw(t, p.Addr(), one+one[:2000], 20*time.Second))
+	if s, took := strings.Join(got, " "), time.Since(began); s != "204 408" || took > 10*time.Second {
+		t.Errorf("got %s after %v, want 204 408", s, took)
+	}
 }
