@@ -44,12 +44,13 @@ type guardConn struct {
 	served  atomic.Bool  // there was one
 	evicted atomic.Bool
 
-	mu      sync.Mutex // guards what follows
-	closed  bool
-	until   time.Time // when net/http wants a read to end
-	late    time.Time // when the header that is being read has to be whole, zero if none is
-	charged int       // taken from the memory for the header that is being read
-	passed  int       // taken for those that net/http has
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	until    time.Time // when net/http wants a read to end
+	late     time.Time // when the header that is being read has to be whole, zero if none is
+	charged  int       // taken from the memory for the header that is being read
+	passed   int       // taken for those that net/http has
+	decoding int       // taken for the header block that net/http decodes
 }
 
 // refusedMethod is the method of the request that stands for one that was refused.
@@ -187,20 +188,32 @@ func (c *guardConn) grow() bool {
 func (c *guardConn) charge(n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || !c.ports.memory.take(n) {
+	if c.closed || !c.ports.memory.take(c.from, n) {
 		return false
 	}
 	c.charged += n
 	return true
 }
 
+// chargeDecoding takes memory for a header block that net/http is going to decode.
+func (c *guardConn) chargeDecoding(n int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || !c.ports.decode.take(c.from, n) {
+		return false
+	}
+	c.decoding += n
+	return true
+}
+
 // release gives back what was taken for what is being read.
 func (c *guardConn) release() {
 	c.mu.Lock()
-	n := c.charged
-	c.charged = 0
+	n, m := c.charged, c.decoding
+	c.charged, c.decoding = 0, 0
 	c.mu.Unlock()
-	c.ports.memory.give(n)
+	c.ports.memory.give(c.from, n)
+	c.ports.decode.give(c.from, m)
 }
 
 // broken says what the end of a read means: within a header an answer, otherwise what it is.
@@ -304,7 +317,7 @@ func (c *guardConn) settle() {
 	n := c.passed
 	c.passed = 0
 	c.mu.Unlock()
-	c.ports.memory.give(n)
+	c.ports.memory.give(c.from, n)
 }
 
 // lingerTime is how long a connection whose request was refused is read on, so that the answer is not lost to a reset.
@@ -335,10 +348,10 @@ func (c *guardConn) CloseWrite() error {
 // Close ends the connection and gives back what it has taken.
 func (c *guardConn) Close() error {
 	c.mu.Lock()
-	taken := c.charged + c.passed
-	c.closed, c.charged, c.passed = true, 0, 0
+	c.closed = true
 	c.mu.Unlock()
-	c.ports.memory.give(taken)
+	c.release()
+	c.settle()
 	c.ports.remove(c)
 	if c.tls != nil && c.evicted.Load() {
 		return c.raw.Close() // without a farewell, which could wait for the peer

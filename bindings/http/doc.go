@@ -23,8 +23,7 @@
 //   - ce-datacontenttype must not be sent. It is tolerated where it equals Content-Type and is never passed on.
 //   - A body of zero length is no data.
 //   - One bad event in a batch refuses the whole request before any event of it is routed. An empty batch is 204.
-//   - Meta.Channel is the path; Meta.MessageID is the sender's webhook-id, Idempotency-Key or X-Request-Id in that
-//     order, so that a repetition of a wrapped request keeps its id, and random otherwise; Meta.Headers holds
+//   - Meta.Channel is the path; Meta.MessageID is the sender's webhook-id or Idempotency-Key in that order, so that a repetition of a wrapped request keeps its id, and random otherwise; Meta.Headers holds
 //     traceparent and tracestate and nothing else, because other headers may carry credentials. The sink passes
 //     those two on for events that came over HTTP.
 //
@@ -45,12 +44,12 @@
 // many connections together. So every connection has a guard between the (decrypted) bytes and net/http, guardConn:
 //
 //   - A header is given to net/http when all of it is there, one that breaks a limit never. What is held beyond 4 KiB a
-//     connection, and headers that net/http has until the window counts their request, share 16 MiB in a process, a byte counted four times; beyond,
-//     the answer is 503.
-//   - TLS handshakes count the same way. Over HTTP/2 a header block is held until it is whole and counts with what decoding
-//     it may take; 1,024 streams at once may be on their way to a window or to their refusal, and a peer that resets
-//     streams all the time, or makes the server answer and reads nothing, loses its connection. A quarter of a port's
-//     connections may speak HTTP/2; the rest is offered HTTP/1.1.
+//     connection, and headers that net/http has until the window counts their request, share 16 MiB in a process, a byte
+//     counted four times, of which one address may have half; beyond, the answer is 503.
+//   - TLS handshakes count the same way. Over HTTP/2 a header block is held until it is whole; what decoding it may take
+//     counts apart, in 8 MiB, so that headers that do not end leave HTTP/2 to others. 1,024 streams at once may be on their
+//     way to a window or to their refusal, and a peer that resets streams all the time, or makes the server answer and reads
+//     nothing, loses its connection. A quarter of a port's connections may speak HTTP/2; the rest is offered HTTP/1.1.
 //   - Room in the window is taken as a body arrives, and for the events of a batch as they are decoded: what they have in
 //     memory, not what they had on the wire. One address may have half of it for bodies that have not arrived.
 //   - A port that is full closes the connection that has been idle the longest, of the address with the most. One address

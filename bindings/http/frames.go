@@ -26,8 +26,9 @@ const (
 	// maxUnanswered is how many frames that may need an answer are read while nothing could be written. net/http queues
 	// thousands of answers for a peer that does not read them.
 	maxUnanswered = 512
-	// smallFrame is what a frame of data has to have so as not to count among them.
-	smallFrame = 256
+	// dataShare is how many frames of data count as one of them. Data for a stream that has ended needs an answer each; of a
+	// body that a sender writes in single bytes net/http answers every 4 KiB.
+	dataShare = 10
 	// maxResets is how many streams a peer may reset at once, and resetsPerSecond how many more as time goes by. A stream that
 	// is reset is no longer one of the hundred that it may have, and its request is still at work here.
 	maxResets       = 200
@@ -36,7 +37,9 @@ const (
 	// header field that the connection has seen before.
 	blockCost    = 64
 	maxBlockCost = 1 << 20
-	blockWait    = 5 * time.Millisecond
+	// patience is how long a connection waits for what it needs: memory for a block, or a write that ends.
+	patience     = time.Second
+	patienceStep = 5 * time.Millisecond
 )
 
 var (
@@ -55,9 +58,9 @@ type frameGuard struct {
 	left       int // bytes of the frame's payload that pass as they come
 	out        []byte
 	head       [frameHeader]byte
-	got        int // bytes of head
-	unanswered atomic.Int32
-	resets     float64 // that the peer has left
+	got        int          // bytes of head
+	unanswered atomic.Int32 // in frames of data
+	resets     float64      // that the peer has left
 	counted    time.Time
 }
 
@@ -101,10 +104,8 @@ func (f *frameGuard) next() error {
 		return err
 	}
 	size, kind, flags := f.parse()
-	if kind != frameData || size < smallFrame && flags&flagEndStream == 0 {
-		if f.unanswered.Add(1) > maxUnanswered {
-			return errFlood
-		}
+	if !f.mayAnswer(kind, flags) {
+		return errFlood
 	}
 	if kind == frameReset && !f.mayReset(time.Now()) {
 		return errResets
@@ -114,6 +115,29 @@ func (f *frameGuard) next() error {
 		return nil
 	}
 	return f.block()
+}
+
+// mayAnswer counts a frame. A peer that is only faster than the handlers of its requests is made to wait for them.
+func (f *frameGuard) mayAnswer(kind, flags byte) bool {
+	n := int32(dataShare)
+	if kind == frameData && flags&flagEndStream == 0 {
+		n = 1
+	}
+	f.unanswered.Add(n)
+	return soon(func() bool { return f.unanswered.Load() <= maxUnanswered*dataShare })
+}
+
+// soon reports whether ok is true now or within a short time.
+func soon(ok func() bool) bool {
+	if ok() {
+		return true
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if time.Sleep(patienceStep); ok() {
+			return true
+		}
+	}
+	return false
 }
 
 // mayReset counts a reset.
@@ -193,10 +217,8 @@ func (f *frameGuard) payload(size int) error {
 // decode takes what decoding a block of n bytes may need, and waits for it a short time: others give it back soon.
 func (f *frameGuard) decode(n int) error {
 	need := min(n*blockCost, maxBlockCost)
-	for end := time.Now().Add(time.Second); !f.conn.charge(need); time.Sleep(blockWait) {
-		if time.Now().After(end) {
-			return errRoom
-		}
+	if !soon(func() bool { return f.conn.chargeDecoding(need) }) {
+		return errRoom
 	}
 	return nil
 }

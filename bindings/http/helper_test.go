@@ -112,11 +112,31 @@ func (p *ingress) start(t testing.TB) *ingress {
 		if n, size := p.window.InFlight(); n != 0 || size != 0 {
 			t.Errorf("%d events and %d bytes of the window were not given back", n, size)
 		}
+		p.settled(t)
 	})
 	for p.waiting() {
 		time.Sleep(time.Millisecond)
 	}
 	return p
+}
+
+// settled holds that every bound has back what was taken from it, as soon as the connections have ended.
+func (p *ingress) settled(t testing.TB) {
+	t.Helper()
+	pool := p.server.pool
+	for name, q := range map[string]*quota{
+		"header memory": pool.memory, "decoding memory": pool.decode, "streams": pool.streams, "arriving requests": p.Source.events, "arriving bytes": p.bytes,
+	} {
+		used, senders := 1, 0
+		for end := time.Now().Add(5 * time.Second); (used != 0 || senders != 0) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			q.mu.Lock()
+			used, senders = q.used, len(q.by)
+			q.mu.Unlock()
+		}
+		if used != 0 || senders != 0 {
+			t.Errorf("%s: %d of %d senders were not given back", name, used, senders)
+		}
+	}
 }
 
 // waiting reports whether the source does not take requests yet.

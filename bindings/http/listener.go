@@ -49,7 +49,8 @@ type listener struct {
 	limit      int
 	share      int
 	headerTime time.Duration
-	memory     *memory
+	memory     *quota
+	decode     *quota
 	log        *zap.Logger
 	closed     chan struct{}
 	freed      chan struct{} // capacity 1: a connection was closed, or has become idle

@@ -3,10 +3,13 @@ package http
 import (
 	"math"
 	"sync"
-	"sync/atomic"
 )
 
 const (
+	// decodeMemory is what decoding the header blocks of HTTP/2 may take together. It is apart from headerMemory: a request over
+	// HTTP/2 needs some of it whatever its size, only for as long as it is decoded, and those who keep headers that do not end
+	// must not have it.
+	decodeMemory = 8 << 20
 	// headerMemory is what the headers of all connections of a process may take together beyond freeHeader each. A byte of a
 	// header counts headerFactor times: as it came, as the lines and the map that net/http makes of it, and as what is left
 	// of both until it is collected.
@@ -15,26 +18,6 @@ const (
 	// freeHeader is what each connection may have of header without taking from headerMemory: most requests never do.
 	freeHeader = 4 << 10
 )
-
-// memory is a bound over many connections that is taken from and given back to.
-type memory struct{ free atomic.Int64 }
-
-func newMemory(n int64) *memory {
-	m := new(memory)
-	m.free.Store(n)
-	return m
-}
-
-// take takes n bytes, or none where there are not as many.
-func (m *memory) take(n int) bool {
-	if m.free.Add(-int64(n)) < 0 {
-		m.free.Add(int64(n))
-		return false
-	}
-	return true
-}
-
-func (m *memory) give(n int) { m.free.Add(int64(n)) }
 
 // quota is a bound over all senders of which no one gets more than its share.
 type quota struct {
@@ -57,10 +40,15 @@ func newQuota(total, share int) *quota {
 	return q
 }
 
-func (q *quota) take(s sender, n int) bool {
+// take takes n for a sender.
+func (q *quota) take(s sender, n int) bool { return n == 0 || q.more(s, 0, n) }
+
+// more takes n for a request of a sender that has held already. One that is its sender's only one may be larger than the
+// share, as one that is alone in a window may be larger than that: otherwise no repetition would bring it through.
+func (q *quota) more(s sender, held, n int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if n > q.total-q.used || n > q.share-q.by[s] {
+	if n > q.total-q.used || n > q.share-q.by[s] && q.by[s] > held {
 		return false
 	}
 	q.used += n
@@ -69,6 +57,9 @@ func (q *quota) take(s sender, n int) bool {
 }
 
 func (q *quota) give(s sender, n int) {
+	if n == 0 {
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.used -= n

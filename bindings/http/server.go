@@ -27,15 +27,17 @@ const closeGrace = time.Second
 type ServerPool struct {
 	mu      sync.Mutex // guards what follows and, of each server, claims and paths
 	servers map[string]*server
-	kept    bool // ports are open until Close, whether or not a source has them
-	memory  *memory
-	streams *quota
+	kept    bool   // ports are open until Close, whether or not a source has them
+	memory  *quota // of headers, in bytes
+	decode  *quota // of HTTP/2 header blocks that are decoded, in bytes
+	streams *quota // of HTTP/2, in streams
 }
 
 // NewServerPool returns a pool without ports.
 func NewServerPool() *ServerPool {
 	return &ServerPool{
-		servers: map[string]*server{}, memory: newMemory(headerMemory), streams: newQuota(maxStreams, maxStreams/2),
+		servers: map[string]*server{}, memory: newQuota(headerMemory, headerMemory/2),
+		decode: newQuota(decodeMemory, decodeMemory/2), streams: newQuota(maxStreams, maxStreams/2),
 	}
 }
 
@@ -142,7 +144,7 @@ func (p *ServerPool) bind(c *SourceConfig, log *zap.Logger) (*server, error) {
 		s.tls = *c.TLS
 	}
 	s.ln = newListener(ln, s.connections, s.share, log)
-	s.ln.memory = p.memory
+	s.ln.memory, s.ln.decode = p.memory, p.decode
 	if s.secure {
 		s.ln.secure(tlsConfig)
 	}
@@ -305,13 +307,13 @@ func (s *server) admit(c *guardConn, r *nethttp.Request) (admitted func(), ok bo
 	if !s.pool.streams.take(c.from, 1) {
 		return nil, false
 	}
-	if !s.pool.memory.take(cost) {
+	if !s.pool.memory.take(c.from, cost) {
 		s.pool.streams.give(c.from, 1)
 		return nil, false
 	}
 	return sync.OnceFunc(func() {
 		s.pool.streams.give(c.from, 1)
-		s.pool.memory.give(cost)
+		s.pool.memory.give(c.from, cost)
 	}), true
 }
 

@@ -104,3 +104,25 @@ func TestPipelinedHeaderHasItsTimeWhileItIsRead(t *testing.T) {
 		t.Errorf("got %s after %v, want 204 408", s, took)
 	}
 }
+
+// A header that comes byte by byte has no more time than another one.
+func TestDrippingHeaderIsEnded(t *testing.T) {
+	p := build(t, SourceConfig{}, nil)
+	p.server.ln.headerTime = 300 * time.Millisecond
+	p.start(t)
+	c := connect(t, p.Addr())
+	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: x\r\na: ")
+	stop := time.AfterFunc(3*time.Second, func() { fmt.Fprint(c, "\r\n\r\n") })
+	defer stop.Stop()
+	go func() {
+		for {
+			if _, err := fmt.Fprint(c, "x"); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	if got := strings.Join(statuses(readAll(t, c, 10*time.Second)), " "); got != "408" {
+		t.Errorf("got %s, want 408", got)
+	}
+}
