@@ -28,6 +28,7 @@ type Batch struct {
 	done     map[int][]SinkID // sinks that had an event before, nil if none had any
 	window   *Window          // what the batch has taken room from, nil if it has not
 	bytes    int              // taken from window
+	slot     int              // bytes that are taken for the slot of an event when it has ended
 	returned atomic.Int64     // events whose room went back before the batch was settled
 
 	mu   sync.Mutex // guards errs
@@ -79,7 +80,10 @@ func (b *Batch) Size() int {
 
 // Hold notes that room for the batch's events and that many bytes was taken from w. The room of an event goes back as
 // soon as the event has ended, that of its bytes with Free: the batch keeps them until then.
-func (b *Batch) Hold(w *Window, bytes int) { b.window, b.bytes = w, bytes }
+func (b *Batch) Hold(w *Window, bytes int) { b.window, b.bytes, b.slot = w, bytes, slotBytes }
+
+// HoldAll is Hold where bytes has the slots of the events in it already.
+func (b *Batch) HoldAll(w *Window, bytes int) { b.window, b.bytes, b.slot = w, bytes, 0 }
 
 // Free gives back the room that the batch still has. A source calls it when it has settled the batch and does not need
 // the events any more.
@@ -88,7 +92,7 @@ func (b *Batch) Free() {
 		return
 	}
 	early := int(b.returned.Swap(0))
-	b.window.Release(len(b.Events)-early, b.bytes+early*slotBytes)
+	b.window.Release(len(b.Events)-early, b.bytes+early*b.slot)
 	b.window, b.bytes = nil, 0
 }
 
@@ -96,7 +100,7 @@ func (b *Batch) Free() {
 func (b *Batch) giveRoom(n int) {
 	if n > 0 && b.window != nil {
 		b.returned.Add(int64(n))
-		b.window.Release(n, -n*slotBytes)
+		b.window.Release(n, -n*b.slot)
 	}
 }
 

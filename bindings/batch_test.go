@@ -147,3 +147,28 @@ func TestBatchIsCutToTheRoomThatIsLeft(t *testing.T) {
 		}
 	})
 }
+
+// A source that has counted the slots of its events already does not count them again when the events end.
+func TestSlotsThatAreCountedAreNotCountedAgain(t *testing.T) {
+	w := NewWindow(10, 1<<20)
+	b := NewBatch(&legRecorder{}, 2)
+	b.Add()
+	b.Add()
+	if !w.TryAcquire(2, 5000) {
+		t.Fatal("no room")
+	}
+	b.HoldAll(w, 5000)
+	legs := []Leg{{Event: 0}, {Event: 1}}
+	b.Stage(legs)
+	b.Expect(2)
+	b.Ended(legs[:1])
+	if events, bytes := w.InFlight(); events != 1 || bytes != 5000 {
+		t.Errorf("%d events and %d bytes in flight, want 1 and 5000", events, bytes)
+	}
+	b.Ended(legs[1:])
+	b.Done(2)
+	b.Free()
+	if events, bytes := w.InFlight(); events != 0 || bytes != 0 {
+		t.Errorf("%d events and %d bytes in flight after Free", events, bytes)
+	}
+}

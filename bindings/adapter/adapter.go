@@ -59,6 +59,9 @@ type Message struct {
 	// Subscription is the ARN of the SNS subscription, where the transport tells it.
 	Subscription string
 	Options      envelope.Options
+	// Add, if not nil, is what the batch's Add is called through: a source that bounds what one message becomes has its own.
+	// What it returns need not be in the batch.
+	Add func() *envelope.Event
 }
 
 // Adapt makes events of a message. The last event of b is the one that was decoded in vain; it becomes the first of
@@ -71,6 +74,9 @@ func (s Set) Adapt(b *bindings.Batch, m Message) error {
 	var f foreign
 	if err := parse(m.Body, &f); err != nil {
 		return &unknownError{s, m.Err, err}
+	}
+	if m.Add == nil {
+		m.Add = b.Add
 	}
 	c := conversion{Set: s, Message: m, batch: b, first: len(b.Events) - 1}
 	err := c.convert(&f)
@@ -160,7 +166,7 @@ func (c *conversion) next() *envelope.Event {
 		e.Meta, e.Key = meta, key
 		return e
 	}
-	e := c.batch.Add()
+	e := c.Add()
 	first := &c.batch.Events[c.first]
 	// The headers are a copy: events are recycled one by one, and each clears its own.
 	headers := append(e.Meta.Headers[:0], first.Meta.Headers...)

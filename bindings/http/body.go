@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	// firstRead is what a body gets room for before a byte of it has come. More is taken as it arrives, each time growth
-	// times as much: what a sender promises costs it nothing.
-	firstRead = 4 << 10
-	growth    = 4
+	// firstRead is what a body gets room for before a byte of it has come. More is taken as it arrives, each time growth times
+	// as much: what a sender promises costs it nothing. Where no length is promised, what is too much stays taken.
+	firstRead     = 4 << 10
+	growth        = 4
+	growthUnknown = 2
 	// minRate is how many bytes of a body have to come each second, once the grace is over.
 	minRate = 1 << 10
 )
@@ -55,7 +56,11 @@ func (s *Source) readBody(w nethttp.ResponseWriter, r *nethttp.Request, x *excha
 	}
 	rc := nethttp.NewResponseController(w)
 	body := &timedBody{rc: rc, body: nethttp.MaxBytesReader(w, r.Body, int64(s.maxBody)), limits: &s.limits, began: time.Now()}
-	buf, err := x.collect(body, int(r.ContentLength))
+	most, grow := s.maxBody, growthUnknown
+	if r.ContentLength > 0 {
+		most, grow = int(r.ContentLength), growth
+	}
+	buf, err := x.collect(body, most, grow)
 	if err != nil {
 		return nil, bodyAnswer(err)
 	}
@@ -66,14 +71,14 @@ func (s *Source) readBody(w nethttp.ResponseWriter, r *nethttp.Request, x *excha
 	return buf, nil
 }
 
-// collect reads to the end, and takes room as it does. size is how much will come, negative if that is not known.
-func (x *exchange) collect(from io.Reader, size int) ([]byte, error) {
+// collect reads to the end, and takes room as it does. most is how much can come.
+func (x *exchange) collect(from io.Reader, most, grow int) ([]byte, error) {
 	var buf []byte
 	for {
 		if len(buf) == cap(buf) {
-			next := max(firstRead, growth*cap(buf))
-			if size >= 0 {
-				next = max(min(next, size+bytes.MinRead), len(buf)+bytes.MinRead)
+			next := min(max(firstRead, grow*cap(buf)), most+1)
+			if next <= len(buf) {
+				next = len(buf) + bytes.MinRead
 			}
 			if a := x.widen(next - cap(buf)); a != nil {
 				return nil, a
@@ -84,6 +89,9 @@ func (x *exchange) collect(from io.Reader, size int) ([]byte, error) {
 		buf = buf[:len(buf)+n]
 		switch {
 		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+			if cap(buf) > 2*len(buf)+bytes.MinRead { // a few bytes in all of the first room
+				buf = append(make([]byte, 0, len(buf)), buf...)
+			}
 			return buf, nil
 		case err != nil:
 			return nil, err
@@ -132,7 +140,7 @@ var brokenZip = refuse(nethttp.StatusBadRequest, "Content-Encoding: the body is 
 func (x *exchange) inflate(body []byte, limit int) ([]byte, *answer) {
 	var full *answer
 	out, a := inflate(body, limit, func(z io.Reader) ([]byte, error) {
-		out, err := x.collect(z, -1)
+		out, err := x.collect(z, limit, growthUnknown)
 		errors.As(err, &full)
 		return out, err
 	})

@@ -43,7 +43,7 @@ type SourceConfig struct {
 	// senders come through one proxy, it is their number together.
 	MaxConnectionsPerAddress int `yaml:"max_connections_per_address,omitempty"`
 	// MaxArrivingPerAddress is how many bytes of bodies may be arriving from one address at once; half of the window's bytes
-	// by default.
+	// by default. One request alone may be larger.
 	MaxArrivingPerAddress *bindings.Size `yaml:"max_arriving_per_address,omitempty"`
 	// ReplyTimeout is how long a request waits for its events to be delivered before it is answered with 503; 25s by
 	// default.
@@ -153,17 +153,12 @@ func stated(key string, size *bindings.Size) []error {
 	return []error{bindings.Invalid(key, "must be more than 0; remove the key for the default")}
 }
 
-// arriving returns what may arrive from one address at once: as stated, or half of the window's bytes; in any case what
-// one request may need, compressed and not. 0 is no bound.
-func arriving(c *SourceConfig, window, body int) int {
-	most := (window + 1) / 2
+// arriving returns what may arrive from one address at once: as stated, or half of the window's bytes. 0 is no bound.
+func arriving(c *SourceConfig, window int) int {
 	if c.MaxArrivingPerAddress != nil {
-		most = int(*c.MaxArrivingPerAddress)
+		return int(*c.MaxArrivingPerAddress)
 	}
-	if most == 0 {
-		return 0
-	}
-	return max(most, 2*(body+firstRead)*growth)
+	return (window + 1) / 2
 }
 
 // headerCodings are the values of header_encoding.

@@ -51,7 +51,8 @@
 //     way to a window or to their refusal, and a peer that resets streams all the time, or makes the server answer and reads
 //     nothing, loses its connection. A quarter of a port's connections may speak HTTP/2; the rest is offered HTTP/1.1.
 //   - Room in the window is taken as a body arrives, and for the events of a batch as they are decoded: what they have in
-//     memory, not what they had on the wire. One address may have half of it for bodies that have not arrived.
+//     memory, not what they had on the wire. One address may have half of it for bodies that have not arrived, one request
+//     alone more. The room of an event comes back when it has ended, that of its message when all of its events have.
 //   - A port that is full closes the connection that has been idle the longest, of the address with the most. One address
 //     may have half of a port's connections.
 //

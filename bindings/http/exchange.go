@@ -29,10 +29,10 @@ type exchange struct {
 	source   *Source
 	batch    bindings.Batch
 	request  string
-	events   int // taken of the window
+	events   int // taken of the window, until the batch has them
 	bytes    int
-	headers  int // bytes of the header that the events keep
-	bodySize int
+	headers  int                 // bytes of the header that the events keep
+	bodySize int                 // bytes that hold the body
 	finish   func(accepted bool) // nil where no signature was checked, see verifier.admit
 	from     sender
 	arriving bool           // counted among the requests of from
@@ -78,7 +78,7 @@ func (x *exchange) reserve(r *nethttp.Request) *answer {
 // widen takes n bytes more.
 func (x *exchange) widen(n int) *answer {
 	s := x.source
-	if !s.bytes.take(x.from, n) {
+	if !s.bytes.more(x.from, x.arrive, n) {
 		return answerShare
 	}
 	x.arrive += n
@@ -129,7 +129,8 @@ func (x *exchange) add() *envelope.Event {
 	return b.Add()
 }
 
-// settleSize corrects the room to what the events really take.
+// settleSize corrects the room to what the events really take, and leaves it to the batch: the room of an event comes back
+// when the event has ended, that of the message when all have.
 func (x *exchange) settleSize() bool {
 	n := len(x.batch.Events)
 	size := x.bodySize + x.headers + n*eventSize
@@ -145,7 +146,12 @@ func (x *exchange) settleSize() bool {
 		x.source.settings.Window.Release(0, less)
 		x.bytes = size
 	}
-	return x.enlarge(n-x.events, size-x.bytes)
+	if !x.enlarge(n-x.events, size-x.bytes) {
+		return false
+	}
+	x.batch.HoldAll(x.source.settings.Window, x.bytes)
+	x.events, x.bytes = 0, 0
+	return true
 }
 
 // wait returns the outcome, or the answer for a pending one when the time is over or the sender has gone. The batch stays
@@ -167,8 +173,7 @@ func (x *exchange) wait(gone <-chan struct{}, d time.Duration) *answer {
 // Settle takes the outcome of the batch (invariants 1 and 3).
 func (x *exchange) Settle(b *bindings.Batch) {
 	s := x.source
-	s.settings.Window.Release(x.events, x.bytes)
-	x.events, x.bytes = 0, 0
+	x.batch.Free()
 	x.done <- outcome(b)
 	x.leave()
 	s.active.Done()

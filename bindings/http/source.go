@@ -100,7 +100,7 @@ func (p *ServerPool) NewSource(cfg SourceConfig, s bindings.SourceSettings) (*So
 		return nil, err
 	}
 	events, size := s.Window.Bounds()
-	src.events, src.bytes = newQuota(0, (events+1)/2), newQuota(0, arriving(&cfg, size, src.maxBody))
+	src.events, src.bytes = newQuota(0, (events+1)/2), newQuota(0, arriving(&cfg, size))
 	src.pool.New = func() any { return newExchange(src) }
 	return src, nil
 }
@@ -300,7 +300,7 @@ func (s *Source) fill(w nethttp.ResponseWriter, r *nethttp.Request, x *exchange)
 			return a
 		}
 	}
-	x.bodySize = len(body)
+	x.bodySize = cap(body)
 	return s.decodeInto(x, message{r.Header, body})
 }
 
@@ -335,7 +335,7 @@ func (s *Source) decodeInto(x *exchange, m message) *answer {
 // decoded in vain.
 func (s *Source) foreign(x *exchange, m message, err error) error {
 	err = s.adapters.Adapt(&x.batch, adapter.Message{
-		Body: m.Body, Err: err, Subscription: single(m.Header, snsSubscription), Options: s.decoder.options,
+		Body: m.Body, Err: err, Subscription: single(m.Header, snsSubscription), Options: s.decoder.options, Add: x.add,
 	})
 	if s.settings.Wrap == nil || !errors.Is(err, envelope.ErrNotCloudEvent) {
 		return err
