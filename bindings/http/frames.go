@@ -30,9 +30,10 @@ const (
 	// body that a sender writes in single bytes net/http answers every 4 KiB.
 	dataShare = 10
 	// maxResets is how many streams a peer may reset at once, and resetsPerSecond how many more as time goes by. A stream that
-	// is reset is no longer one of the hundred that it may have, and its request is still at work here.
+	// is reset is no longer one of the hundred that it may have, and its request may still be at work here. Clients also reset
+	// the streams of bodies that were refused before their end, a hundred of them again and again.
 	maxResets       = 200
-	resetsPerSecond = 50
+	resetsPerSecond = 500
 	// blockCost is what decoding a header block may take, as a multiple of its size and at most: one byte can stand for a
 	// header field that the connection has seen before.
 	blockCost    = 64

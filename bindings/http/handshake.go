@@ -35,14 +35,6 @@ func (c *handshakeConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite ends the sending side of a plain connection.
-func (c *handshakeConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
-
 // begin makes the handshake of a connection with TLS, before the first read. net/http has set the time for it.
 func (c *guardConn) begin() error {
 	if c.begun || c.tls == nil {

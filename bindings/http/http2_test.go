@@ -8,6 +8,7 @@ import (
 	nethttp "net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -140,4 +141,33 @@ func TestClientNamesOverEachVersion(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A client resets the stream of a body that is refused before its end. A hundred at a time that got 429 were more resets than
+// a peer may send, and their connection ended with all that was under way on it.
+func TestRefusedBodiesKeepTheirConnection(t *testing.T) {
+	p, c := startHTTP2(t, SourceConfig{}, "a")
+	bound, _ := p.window.Bounds()
+	if !p.window.TryAcquire(bound, 0) {
+		t.Fatal("no room")
+	}
+	defer p.window.Release(bound, 0)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range 20 {
+				resp, err := c.Do(request(t, nethttp.MethodPost, "https://"+p.Addr(), minimal, &pieces{1000, 1000}))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp.Body.Close()
+				if resp.StatusCode != 429 {
+					t.Errorf("got %d", resp.StatusCode)
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+	}
+	wg.Wait()
 }
