@@ -55,6 +55,9 @@ func amid(t *testing.T, l *ledger) {
 	time.Sleep(rand.N(5 * time.Millisecond))
 }
 
+// slowStop is from when on a stop shows its log.
+const slowStop = 1500 * time.Millisecond
+
 func crashRun(t *testing.T, f *field, to string, deaths []bool) {
 	name := unique("c")
 	src := f.source(t, "jetstream", name)
@@ -81,7 +84,9 @@ func crashRun(t *testing.T, f *field, to string, deaths []bool) {
 			if err != nil {
 				t.Errorf("death %d: SIGTERM: %v after %.1f s, want code 0\n%s", i+1, err, took.Seconds(), p.tail())
 			}
-			slowestStop = max(slowestStop, took)
+			if slowestStop = max(slowestStop, took); took > slowStop {
+				t.Logf("death %d: SIGTERM took %.1f s\n%s", i+1, took.Seconds(), p.tail())
+			}
 		}
 		l.restarted()
 		if err := p.start(); err != nil {
