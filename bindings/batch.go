@@ -20,12 +20,15 @@ type Batch struct {
 	Events []envelope.Event
 	// Source is the pipeline's number of the source; the pipeline sets it.
 	Source int
+	// Routes is the fingerprint of the routes that the events were dispatched by; the pipeline sets it.
+	Routes uint64
 
 	origin   Settler
 	observer LegObserver // origin, if it follows legs
 	pending  atomic.Int64
 	left     []int32          // legs of each event that have not ended; atomic after Staged
 	done     map[int][]SinkID // sinks that had an event before, nil if none had any
+	doneBy   uint64           // the routes that done holds for, 0 for any
 	window   *Window          // what the batch has taken room from, nil if it has not
 	bytes    int              // taken from window
 	slot     int              // bytes that are taken for the slot of an event when it has ended
@@ -65,7 +68,7 @@ func (b *Batch) Reset() {
 		b.Events[i].Reset()
 	}
 	b.Events = b.Events[:0]
-	b.errs, b.done, b.left = nil, nil, b.left[:0]
+	b.errs, b.done, b.doneBy, b.Routes, b.left = nil, nil, 0, 0, b.left[:0]
 	b.pending.Store(0)
 }
 
@@ -116,9 +119,13 @@ func (b *Batch) SkipSinks(i int, sinks []SinkID) {
 	b.done[i] = sinks
 }
 
+// SkipBy says that what SkipSinks says holds for the routes with that fingerprint alone: sinks that were to get nothing of
+// an event count there as those that had it, and other routes may mean them. The batch may wait for room between.
+func (b *Batch) SkipBy(routes uint64) { b.doneBy = routes }
+
 // Skips reports whether the sink had event i before.
 func (b *Batch) Skips(i int, sink SinkID) bool {
-	return b.done != nil && slices.Contains(b.done[i], sink)
+	return b.done != nil && (b.doneBy == 0 || b.doneBy == b.Routes) && slices.Contains(b.done[i], sink)
 }
 
 // Err returns why event i failed, nil if it did not. Only the settler of a settled batch may call it.

@@ -2,18 +2,22 @@ package bindings
 
 import "hash/fnv"
 
-// SinkID names a sink to sources. It is made of the sink's name alone, so that it is the same in every process and what a
-// source has stored of it means something after a restart. It is never 0.
+// SinkID names a sink to sources. It is made of the sink's name and of what the sink is, so that it is the same in every
+// process and what a source has stored of it means something after a restart, and nothing after the name was given to
+// another target. It is never 0.
 type SinkID uint32
 
 // PolicySink stands for what ends events that have no sink of their own: the general dead-letter policy. It is not the
 // id of any sink.
 const PolicySink SinkID = 1
 
-// NewSinkID returns the id of the sink with that name.
-func NewSinkID(name string) SinkID {
+// NewSinkID returns the id of the sink with that name, and whatever else tells it from another one.
+func NewSinkID(name string, identity ...string) SinkID {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(name)) // never fails
+	for _, part := range identity {
+		_, _ = h.Write([]byte("\x00" + part))
+	}
 	return max(SinkID(h.Sum32()), PolicySink+1)
 }
 

@@ -25,6 +25,9 @@ type SourceSettings struct {
 	Wrap func(e *envelope.Event) error
 	// Adapters are the names of the foreign formats to recognise: sns, eventbridge, s3.
 	Adapters []string
+	// Identity stands for what else makes events of messages: what is known of an event does not hold for another one
+	// that is made of the same message. It is the same in every process.
+	Identity string
 }
 
 // Refuse turns e into what becomes of a message that could not be decoded: a wrapped event if the source wraps and

@@ -63,7 +63,7 @@ func newDispatcher(p *Pipeline, pl *plan) *dispatcher {
 // the emit of a source and never blocks.
 func (p *Pipeline) dispatch(b *bindings.Batch, source int) {
 	pl := p.plan.Load()
-	b.Source = source
+	b.Source, b.Routes = source, pl.fingerprint
 	d := pl.dispatchers.Get().(*dispatcher)
 	tally := sourceTally{events: int64(len(b.Events))}
 	total := 0

@@ -70,9 +70,12 @@ type Source struct {
 // Sink is a sink with its name and the policies of its lane. Zero values of Concurrency, BatchEvents, BatchBytes and
 // Retry take defaults.
 type Sink struct {
-	Name  string
-	Sink  bindings.Sink
-	Order Order
+	Name string
+	// Identity tells the sink from another one that had its name before: what a source has stored of one does not hold for
+	// the other. It is the same in every process.
+	Identity string
+	Sink     bindings.Sink
+	Order    Order
 	// Concurrency is the number of shards, each a worker that sends one batch at a time.
 	Concurrency int
 	// BatchEvents and BatchBytes bound what one Send gets. Linger waits that long for a batch to fill.

@@ -76,7 +76,7 @@ func newStats(s Settings) *stats {
 	}
 	for i, sink := range s.Sinks {
 		st.sinkNames = append(st.sinkNames, sink.Name)
-		st.sinks[i].id, st.sinks[i].number = bindings.NewSinkID(sink.Name), i
+		st.sinks[i].id, st.sinks[i].number = bindings.NewSinkID(sink.Name, sink.Identity), i
 	}
 	st.policy.id, st.policy.number = bindings.PolicySink, len(s.Sinks)
 	st.pendings = make([][]atomic.Int64, len(s.Sources))

@@ -102,7 +102,7 @@ func (w *ledgerWriter) scan(t *tracker) {
 	for n := t.head; n != t.tail && look != 0; n++ {
 		m := t.at(n)
 		done := ^m.pending & look
-		if m.pending&strange != 0 {
+		if m.pending&strange != 0 || m.pending != 0 && m.plan != w.sinks.number {
 			done = 0
 		}
 		for begin := done &^ open; begin != 0; begin &= begin - 1 {

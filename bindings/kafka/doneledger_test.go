@@ -75,7 +75,7 @@ func ledgerOf(sinks, n int, done func(sink, i int) bool) (text string, left int6
 	for s := range sinks {
 		p.Sinks = append(p.Sinks, bindings.SinkID(100+s))
 	}
-	set := new(sinkSet).follow(p)
+	set := new(sinkSet).follow(p, "")
 	tr := newTracker("t", 0)
 	tr.add(records(0, n), set)
 	tr.reached.Offset = 0
@@ -86,7 +86,7 @@ func ledgerOf(sinks, n int, done func(sink, i int) bool) (text string, left int6
 				pending |= set.bit(bindings.SinkID(100 + s))
 			}
 		}
-		tr.at(uint64(i)).pending = pending
+		tr.at(uint64(i)).pending, tr.at(uint64(i)).plan = pending, set.number
 	}
 	tr.at(0).pending = set.bit(100) // or the position would move
 	w := &ledgerWriter{sinks: set, limit: metadataLimit}

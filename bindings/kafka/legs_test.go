@@ -13,7 +13,7 @@ import (
 
 // TestFailedAtDispatchIsNotDone: an event that is held before it has any leg comes again for every sink.
 func TestFailedAtDispatchIsNotDone(t *testing.T) {
-	set := new(sinkSet).follow(plan(1, "x", "y"))
+	set := new(sinkSet).follow(plan(1, "x", "y"), "")
 	r := &run{source: &Source{}}
 	r.source.sinks.Store(set)
 	tr := newTracker("t", 0)
@@ -27,6 +27,7 @@ func TestFailedAtDispatchIsNotDone(t *testing.T) {
 	x, y := bindings.NewSinkID("x"), bindings.NewSinkID("y")
 	b.Fail(1, errSink)
 	legs := []bindings.Leg{{Event: 0, Sink: x}, {Event: 1, Sink: y}, {Event: 2, Sink: x}, {Event: 2, Sink: x}, {Event: 2, Sink: y}}
+	b.Routes = 1
 	b.Stage(legs)
 	b.Batch.Ended(legs[1:3])
 	w := &ledgerWriter{sinks: set, limit: metadataLimit}
@@ -60,7 +61,7 @@ func TestManySinksShareABit(t *testing.T) {
 	for i := range 100 {
 		names = append(names, fmt.Sprint("sink", i))
 	}
-	set := new(sinkSet).follow(plan(1, names...))
+	set := new(sinkSet).follow(plan(1, names...), "")
 	shared := 0
 	for _, n := range names {
 		if set.bit(bindings.NewSinkID(n)) == 1<<sharedBit {
@@ -70,7 +71,7 @@ func TestManySinksShareABit(t *testing.T) {
 	if shared != 101-63 || len(set.sinks[sharedBit]) != shared {
 		t.Errorf("%d sinks share a bit, want %d", shared, 101-63)
 	}
-	if again := set.follow(plan(2, names[50:]...)); again.bit(bindings.NewSinkID(names[60])) != set.bit(bindings.NewSinkID(names[60])) {
+	if again := set.follow(plan(2, names[50:]...), ""); again.bit(bindings.NewSinkID(names[60])) != set.bit(bindings.NewSinkID(names[60])) {
 		t.Error("a sink has another bit in the next plan, and marks have the old one")
 	}
 	text, left := ledgerOf(100, 1000, func(s, i int) bool { return i%100 != s })
@@ -91,14 +92,15 @@ func TestManySinksShareABit(t *testing.T) {
 
 // TestSinkThatJoinsLater: what was dispatched to a sink before the source knew it is not done for it.
 func TestSinkThatJoinsLater(t *testing.T) {
-	set := new(sinkSet).follow(plan(1, "x"))
+	set := new(sinkSet).follow(plan(1, "x"), "")
 	y := bindings.NewSinkID("y")
 	tr := newTracker("t", 0)
 	tr.add(records(0, 3), set)
 	for n := range uint64(3) {
 		tr.note(n, set.bit(y))
+		tr.at(n).plan = set.number
 	}
-	set = set.follow(plan(1, "x", "y"))
+	set = set.follow(plan(1, "x", "y"), "")
 	text, _ := (&ledgerWriter{sinks: set, limit: metadataLimit}).write(tr)
 	if l := decodeLedger(text, 0); l != nil {
 		t.Errorf("ledger %+v, want none", l)
@@ -107,8 +109,8 @@ func TestSinkThatJoinsLater(t *testing.T) {
 
 // TestOtherRecordsAtTheSameOffsets: after an unclean election of a leader the offsets of a ledger may be other records.
 func TestOtherRecordsAtTheSameOffsets(t *testing.T) {
-	set := new(sinkSet).follow(plan(1, "x"))
-	l := &doneLedger{fingerprint: 1, epoch: 5, lists: []doneList{
+	set := new(sinkSet).follow(plan(1, "x"), "")
+	l := &doneLedger{fingerprint: set.fingerprint, epoch: 5, lists: []doneList{
 		{[]bindings.SinkID{bindings.PolicySink, bindings.NewSinkID("x")}, []doneRun{{10, 20}}},
 	}}
 	p := newPrior(l)
@@ -131,7 +133,7 @@ func TestOtherRecordsAtTheSameOffsets(t *testing.T) {
 
 // TestLongMetadataIsShortened: a broker that takes less metadata stores the position all the same.
 func TestLongMetadataIsShortened(t *testing.T) {
-	set := new(sinkSet).follow(plan(1, "x", "y"))
+	set := new(sinkSet).follow(plan(1, "x", "y"), "")
 	b := broker{limit: 100}
 	c := newCommitter(settings("a").Log, 0, func() *sinkSet { return set })
 	c.send = b.send
@@ -140,7 +142,7 @@ func TestLongMetadataIsShortened(t *testing.T) {
 	tr.add(records(0, 1000), set)
 	tr.emit(0, 1000)
 	for i := range 1000 {
-		tr.at(uint64(i)).pending = set.bit(bindings.NewSinkID("x"))
+		tr.at(uint64(i)).pending, tr.at(uint64(i)).plan = set.bit(bindings.NewSinkID("x")), set.number
 		if i%3 == 0 {
 			tr.at(uint64(i)).pending = everySink
 		}
@@ -162,7 +164,7 @@ func TestLongMetadataIsShortened(t *testing.T) {
 // TestLongLedgersAreStoredSeldom: the ledger of a position that does not move is stored at every commit if it is short, once
 // a second if it is not, and always the last time. Nothing is stored where nothing has changed.
 func TestLongLedgersAreStoredSeldom(t *testing.T) {
-	set := new(sinkSet).follow(plan(1, "x"))
+	set := new(sinkSet).follow(plan(1, "x"), "")
 	tr := newTracker("t", 0)
 	tr.inherit(kgo.EpochOffset{Epoch: 5, Offset: 0}, nil)
 	tr.add(records(0, 2000), set)
@@ -292,7 +294,7 @@ func TestLegAllocations(t *testing.T) {
 	if raceDetector {
 		t.Skip("NOT TESTED: allocations, because the race detector is on")
 	}
-	set := new(sinkSet).follow(plan(1, "x", "y"))
+	set := new(sinkSet).follow(plan(1, "x", "y"), "")
 	r := &run{source: &Source{}}
 	r.source.sinks.Store(set)
 	r.source.settings.Window = bindings.NewWindow(0, 0)
@@ -311,6 +313,7 @@ func TestLegAllocations(t *testing.T) {
 			b.Add()
 		}
 		r.home.Add(1)
+		b.Routes = 1
 		b.Stage(legs)
 		b.Expect(len(legs))
 		b.Batch.Ended(legs)

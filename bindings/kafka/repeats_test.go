@@ -19,6 +19,8 @@ import (
 // sinkDesk is a pipeline for tests that sends every event to several sinks, and tells its source of each.
 type sinkDesk struct {
 	sinks []string
+	// routes stands for the fingerprint of the routes, 1 if it is 0.
+	routes uint64
 	// takes says whether a sink confirms an event; if not, the event waits until the desk is closed.
 	takes func(sink, id string) bool
 
@@ -42,6 +44,7 @@ func plan(routes uint64, sinks ...string) bindings.Plan {
 }
 
 func (d *sinkDesk) emit(b *bindings.Batch) {
+	b.Routes = max(d.routes, 1)
 	var legs []bindings.Leg
 	for i := range b.Events {
 		for _, s := range d.sinks {
@@ -278,6 +281,7 @@ func TestLedgerOfOtherRoutesIsIgnored(t *testing.T) {
 			}
 			src = newSource(t, c, settings("a"))
 			src.OnPlan(plan(tc.routes, "up", "down"))
+			d.routes = tc.routes
 			l = begin(t, src, d)
 			eventually(t, "the rest is read again", func() bool { d.mu.Lock(); defer d.mu.Unlock(); return len(d.wait) == 99 })
 			l.stop(t)

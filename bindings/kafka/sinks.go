@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"fmt"
+	"hash/fnv"
 	"maps"
 	"math/bits"
 	"slices"
@@ -19,7 +21,11 @@ const (
 // sinkSet gives sinks their bits in the marks of trackers, and knows the routes' fingerprint. It is immutable. Bits stay
 // when the plan changes, since marks have them.
 type sinkSet struct {
-	known       bool // whether there was a plan; without one nothing is known of sinks
+	known  bool   // whether there was a plan; without one nothing is known of sinks
+	number uint32 // counts plans
+	routes uint64 // the plan's fingerprint
+	// fingerprint is that of the routes and of what makes events of records: of other events, "done for a sink" says
+	// nothing.
 	fingerprint uint64
 	bits        map[bindings.SinkID]uint8
 	// sinks are those of the plan, by bit.
@@ -27,9 +33,14 @@ type sinkSet struct {
 	mask  uint64 // the bits of sinks
 }
 
-// follow returns the set for a new plan.
-func (s *sinkSet) follow(p bindings.Plan) *sinkSet {
-	next := &sinkSet{known: true, fingerprint: p.Fingerprint, bits: map[bindings.SinkID]uint8{}}
+// follow returns the set for a new plan of a source that makes events of records in that way.
+func (s *sinkSet) follow(p bindings.Plan, decoding string) *sinkSet {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s", p.Fingerprint, decoding)
+	next := &sinkSet{known: true, number: s.number, routes: p.Fingerprint, fingerprint: h.Sum64(), bits: map[bindings.SinkID]uint8{}}
+	if !s.known || s.fingerprint != next.fingerprint {
+		next.number++
+	}
 	maps.Copy(next.bits, s.bits)
 	sinks := append([]bindings.SinkID{bindings.PolicySink}, p.Sinks...)
 	slices.Sort(sinks)
@@ -43,6 +54,15 @@ func (s *sinkSet) follow(p bindings.Plan) *sinkSet {
 		next.mask |= 1 << bit
 	}
 	return next
+}
+
+// by returns the number of the plan for a batch that was dispatched by those routes, 0 if they are not this plan's: the
+// plan may change between a dispatch and the note of it.
+func (s *sinkSet) by(routes uint64) uint32 {
+	if s.routes != routes {
+		return 0
+	}
+	return s.number
 }
 
 // bit returns the mask of a sink.
@@ -115,6 +135,8 @@ func (l *doneLedger) skips(s *sinkSet, lists uint64) skips {
 			v.all = v.all && slices.Contains(v.sinks, id)
 		}
 	}
+	// What no sink takes is for the policy, whatever was so before: nothing else would keep the event.
+	v.sinks = slices.DeleteFunc(v.sinks, func(id bindings.SinkID) bool { return id == bindings.PolicySink })
 	return v
 }
 

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,7 +69,11 @@ func NewSource(cfg SourceConfig, s bindings.SourceSettings) (*Source, error) {
 }
 
 // OnPlan takes note of the sinks and of the routes' fingerprint. See bindings.PlanFollower.
-func (s *Source) OnPlan(p bindings.Plan) { s.sinks.Store(s.sinks.Load().follow(p)) }
+func (s *Source) OnPlan(p bindings.Plan) {
+	set := &s.settings
+	decoding := fmt.Sprintf("%q %q %q %t %d %d %s", s.cfg.IsolationLevel, set.Name, set.Adapters, set.Lenient, set.MaxEvent, set.MaxAttributes, set.Identity)
+	s.sinks.Store(s.sinks.Load().follow(p, decoding))
+}
 
 // OnFailure sets what is told of a position that is gone, before Run returns.
 func (s *Source) OnFailure(report func(error)) { s.failed = report }
@@ -263,10 +268,15 @@ func (r *run) deliver(ctx context.Context, d *delivery) error {
 // fill it early.
 func (r *run) fill(b *batch, d *delivery, most limit) int {
 	n, size := most.cut(d.records)
+	var sinks *sinkSet
+	if d.prior != nil {
+		sinks = r.source.sinks.Load()
+		b.SkipBy(sinks.routes)
+	}
 	for i, rec := range d.records[:n] {
 		r.decode(&b.Batch, rec)
 		if d.prior != nil {
-			r.skip(&b.Batch, b.spans.First(i), d.prior.judge(r.source.sinks.Load(), rec.Offset, rec.LeaderEpoch))
+			r.skip(&b.Batch, b.spans.First(i), d.prior.judge(sinks, rec.Offset, rec.LeaderEpoch))
 		}
 		b.spans = b.spans.Add(i, len(b.Events))
 		if len(b.Events) < most.events || i+1 == n {

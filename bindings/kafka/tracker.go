@@ -57,6 +57,8 @@ type mark struct {
 	// pending are the sinks that do not have it yet: all until it is dispatched, none when it is done.
 	pending uint64
 	epoch   int32
+	// plan is the number of the one by which it was dispatched, 0 before. By another one it may be pending elsewhere.
+	plan uint32
 }
 
 // none is the position of a tracker that has released nothing yet.
@@ -90,7 +92,7 @@ func (t *tracker) add(records []*kgo.Record, sinks *sinkSet) (first uint64, ok b
 		}
 		m := mark{offset: r.Offset, epoch: r.LeaderEpoch, pending: everySink}
 		if t.prior != nil {
-			m.pending = t.prior.judge(sinks, r.Offset, r.LeaderEpoch).pending()
+			m.pending, m.plan = t.prior.judge(sinks, r.Offset, r.LeaderEpoch).pending(), sinks.number
 		}
 		*t.at(t.tail) = m
 		t.tail++
@@ -132,6 +134,7 @@ func (t *tracker) stage(b *batch, legs []bindings.Leg) {
 		return
 	}
 	sinks := b.run.source.sinks.Load()
+	plan := sinks.by(b.Routes)
 	for i := range b.spans.Messages(&b.Batch) {
 		pending, left := uint64(0), int32(0)
 		for e := int32(b.spans.First(i)); e < b.end(i); e++ {
@@ -145,6 +148,9 @@ func (t *tracker) stage(b *batch, legs []bindings.Leg) {
 					b.addLeg(i, bit)
 				}
 				pending |= bit
+				if legs[0].Sink == bindings.PolicySink {
+					pending = everySink // nobody has it, and a later version may know whom it is for
+				}
 			}
 			if failed { // held: it is not known for which sinks, and no call of ended tells of it
 				pending = everySink
@@ -154,7 +160,10 @@ func (t *tracker) stage(b *batch, legs []bindings.Leg) {
 		if len(b.spans) > 0 {
 			b.left = append(b.left, left)
 		}
-		t.note(b.first+uint64(i), pending)
+		if n := b.first + uint64(i); n >= t.head {
+			m := t.at(n)
+			m.pending, m.plan = pending, plan
+		}
 	}
 	t.changes++
 	t.release()

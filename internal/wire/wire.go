@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -143,6 +144,7 @@ func (w *Wiring) Source(name string, window *bindings.Window) (bindings.Source, 
 		MaxAttributes: orDefault(w.cfg.Limits.Attributes, defaultAttributes),
 		Lenient:       c.Strict != nil && !*c.Strict,
 		Adapters:      c.Adapters,
+		Identity:      made(c.Wrap),
 	}
 	var err error
 	if s.Wrap, err = newWrap(c.Wrap); err != nil {
@@ -182,7 +184,7 @@ func (w *Wiring) Sink(name string) (pipeline.Sink, error) {
 		dead = c.DeadLetter
 	}
 	p := pipeline.Sink{
-		Name: name,
+		Name: name, Identity: identity(&c),
 		Order: map[string]pipeline.Order{
 			"partition": pipeline.OrderPartition, "subject": pipeline.OrderSubject, "source": pipeline.OrderSource,
 			"partitionkey": pipeline.OrderPartitionKey, "none": pipeline.OrderNone,
@@ -214,6 +216,20 @@ func (w *Wiring) Sink(name string) (pipeline.Sink, error) {
 		Concurrency: p.Concurrency,
 	})
 	return p, err
+}
+
+// made returns the text of a block.
+func made(block any) string {
+	text, err := json.Marshal(block)
+	if err != nil {
+		panic(err) // blocks of a configuration are data
+	}
+	return string(text)
+}
+
+// identity returns where a sink sends to and how, without secrets.
+func identity(c *config.Sink) string {
+	return made([]any{c.Kafka, c.NATS, c.SQS, c.HTTP, c.Stdout, c.Mode, c.Format})
 }
 
 // target makes the sink itself.
