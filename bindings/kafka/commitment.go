@@ -72,7 +72,7 @@ func (w *ledgerWriter) write(t *tracker) (text string, left int64) {
 	if !w.sinks.known || t.head == t.tail && t.prior == nil {
 		return "", 0
 	}
-	l := &doneLedger{fingerprint: w.sinks.fingerprint, epoch: -1}
+	l := &doneLedger{fingerprint: w.sinks.fingerprint ^ t.id, epoch: -1}
 	for bit := range w.runs {
 		w.runs[bit] = w.runs[bit][:0]
 	}

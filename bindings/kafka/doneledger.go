@@ -24,8 +24,8 @@ const (
 // doneLedger is what is done beyond a stored position. It is stored with the position, in the commit's metadata, so that
 // a restart or the next owner of the partition does not deliver that again.
 type doneLedger struct {
-	// fingerprint is that of the routes by which the records were dispatched: "done for a sink" includes what was not
-	// for it.
+	// fingerprint is that of the routes by which the records were dispatched, because "done for a sink" includes what was
+	// not for it, and of the topic's id.
 	fingerprint uint64
 	// epoch is the leader epoch of the last record when the ledger was written. A record of a later one is another
 	// record, which an unclean election put at the same offset.

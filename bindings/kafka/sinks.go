@@ -76,6 +76,7 @@ func (s *sinkSet) bit(id bindings.SinkID) uint64 {
 // prior is the ledger that was stored when a partition was assigned, as the reading goroutine uses it.
 type prior struct {
 	ledger *doneLedger
+	id     uint64 // of the topic; set before the first record is judged
 	end    int64
 	sinks  *sinkSet // by which known is
 	known  map[uint64]skips
@@ -97,7 +98,7 @@ func newPrior(l *doneLedger) *prior {
 
 // judge says what is done of a record. Nothing is by other routes, or of a record that the ledger cannot mean.
 func (p *prior) judge(s *sinkSet, offset int64, epoch int32) skips {
-	if offset >= p.end || epoch > p.ledger.epoch || !s.known || s.fingerprint != p.ledger.fingerprint {
+	if offset >= p.end || epoch > p.ledger.epoch || !s.known || s.fingerprint^p.id != p.ledger.fingerprint {
 		return skips{}
 	}
 	mask := p.ledger.done(offset)

@@ -160,22 +160,26 @@ func (r *run) read(ctx context.Context) error {
 func (r *run) note(fetches kgo.Fetches) {
 	clear(r.polled)
 	r.polled = r.polled[:0]
-	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if len(p.Records) == 0 {
-			return
+	for _, fetch := range fetches {
+		for _, topic := range fetch.Topics {
+			for _, p := range topic.Partitions {
+				if t := r.committer.tracker(topic.Topic, p.Partition); t != nil && len(p.Records) > 0 {
+					t.identify(topic.TopicID)
+					r.notePartition(t, p.Records)
+				}
+			}
 		}
-		t := r.committer.tracker(p.Topic, p.Partition)
-		if t == nil {
-			return
-		}
-		generation, known := t.assignment()
-		sinks := r.source.sinks.Load()
-		if first, ok := t.add(p.Records, sinks); ok {
-			r.polled = delivery{t, generation, first, p.Records, known}.split(r.polled, sinks)
-		}
-	})
+	}
 	for i := range r.polled {
 		r.restrain(r.polled[i].tracker)
+	}
+}
+
+func (r *run) notePartition(t *tracker, records []*kgo.Record) {
+	generation, known := t.assignment()
+	sinks := r.source.sinks.Load()
+	if first, ok := t.add(records, sinks); ok {
+		r.polled = delivery{t, generation, first, records, known}.split(r.polled, sinks)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/eventrouter/router/bindings"
@@ -205,4 +206,42 @@ func TestEventUntilTheRestart(t *testing.T) {
 	if has(v, bindings.PolicySink) || !has(v, y) || v.all {
 		t.Errorf("skipped %v, want y alone: the policy keeps what no sink takes", v.sinks)
 	}
+}
+
+// TestLedgerOfAnotherTopic: a tool that copies topics to another cluster, or puts positions back after a topic was created
+// again, takes the ledger along. The records at its offsets are others there.
+func TestLedgerOfAnotherTopic(t *testing.T) {
+	const n = 100
+	d := &sinkDesk{sinks: []string{"up", "down"}}
+	d.takes = func(sink, id string) bool { return sink == "up" || id == "0/0" }
+	read := func(c *kfake.Cluster, want int) {
+		t.Helper()
+		src := newSource(t, c, settings("a"))
+		src.OnPlan(plan(1, "up", "down"))
+		l := begin(t, src, d)
+		eventually(t, "all events wait", func() bool { d.mu.Lock(); defer d.mu.Unlock(); return len(d.wait) == n-1 })
+		time.Sleep(2 * commitEvery)
+		l.stop(t)
+		if _, all := d.took("up"); all != want {
+			t.Errorf("the sink has %d events, want %d", all, want)
+		}
+	}
+	one, two := cluster(t, kfake.SeedTopics(1, "in")), cluster(t, kfake.SeedTopics(1, "in"))
+	seed(t, one, 1, n)
+	seed(t, two, 1, n)
+	read(one, n)
+	stored, err := kadm.NewClient(client(t, one)).FetchOffsets(t.Context(), "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, _ := stored.Lookup("in", 0)
+	if decodeLedger(o.Metadata, o.At) == nil {
+		t.Fatalf("metadata %q, want a ledger", o.Metadata)
+	}
+	var copied kadm.Offsets
+	copied.Add(o.Offset)
+	if err := kadm.NewClient(client(t, two)).CommitAllOffsets(t.Context(), "g", copied); err != nil {
+		t.Fatal(err)
+	}
+	read(two, n+n-1) // the position holds, and no more
 }

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"encoding/binary"
 	"slices"
 	"sync"
 
@@ -25,6 +26,7 @@ type tracker struct {
 
 	mu         sync.Mutex // guards what follows
 	state      trackerState
+	id         uint64 // of the topic, see identify
 	generation uint32 // counts assignments
 	ring       []mark // length is a power of two
 	head       uint64 // delivery number of the oldest record that is not released
@@ -68,6 +70,18 @@ func newTracker(topic string, partition int32) *tracker {
 	return &tracker{
 		topic: topic, partition: partition,
 		ring: make([]mark, 64), reached: none, committed: none, idle: make(chan struct{}),
+	}
+}
+
+// identify takes the topic's id, zero from brokers that have none. The offsets of a ledger are other records in a topic that
+// was deleted and created again, or in its copy in another cluster, where tools that copy topics take positions with all
+// that is stored with them.
+func (t *tracker) identify(id [16]byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.id = binary.LittleEndian.Uint64(id[:8]) ^ binary.LittleEndian.Uint64(id[8:])
+	if t.prior != nil {
+		t.prior.id = t.id
 	}
 }
 
@@ -330,6 +344,7 @@ func (t *tracker) inherit(stored kgo.EpochOffset, l *doneLedger) {
 	}
 	if l != nil {
 		t.prior = newPrior(l)
+		t.prior.id = t.id
 	}
 	t.changes++
 }
