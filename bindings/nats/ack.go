@@ -182,7 +182,7 @@ func (a *acker) confirm() {
 func (a *acker) forget() {
 	for _, t := range a.sent {
 		if after, ok := a.leases.drop(t); ok {
-			a.done.add(t.seq, after)
+			a.done.add(t, after)
 		}
 	}
 	a.sent, a.lostAt = a.sent[:0], time.Time{}

@@ -128,7 +128,7 @@ func (b *streamBatch) release() {
 }
 
 // partly calls note with each sink that has had a message which is not done.
-func (b *streamBatch) partly(note func(seq uint64, sink bindings.SinkID)) {
+func (b *streamBatch) partly(note func(token, bindings.SinkID)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range b.ended {
@@ -136,6 +136,8 @@ func (b *streamBatch) partly(note func(seq uint64, sink bindings.SinkID)) {
 		if b.open[m] == 0 || len(b.spans) > 0 {
 			continue // of a message that is several events, all come again
 		}
-		note(b.tokens[m].seq, b.ended[i].Sink)
+		if _, held := b.r.leases.reply(b.tokens[m]); held { // otherwise its sequence is another message now
+			note(b.tokens[m], b.ended[i].Sink)
+		}
 	}
 }

@@ -24,6 +24,9 @@ type doneSet struct {
 	byLast  map[uint64]stretch
 	byAfter map[uint64]uint64 // last of the stretch
 	before  []stretch         // sorted: what was done before the last reset, and may come again
+	high    uint64            // newest message that is done
+	newest  int64             // when the newest of those that are done was stored
+	wiped   int               // how often all of it was forgotten, see delivered
 	added   int               // messages added above the floor since the last snapshot
 }
 
@@ -64,10 +67,14 @@ func (d *doneSet) doneUpTo() uint64 {
 	return d.floor
 }
 
-// learn adds what another process has done.
-func (d *doneSet) learn(more []stretch) {
+// learn adds what another process has done, the newest of it stored at that time.
+func (d *doneSet) learn(more []stretch, newest int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for _, s := range more {
+		d.high = max(d.high, s.last)
+	}
+	d.newest = max(d.newest, newest)
 	d.before = join(slices.Concat(d.before, more))
 }
 
@@ -127,16 +134,31 @@ func (d *doneSet) gap(order uint64) bool {
 	return !d.shared && order != d.order+1
 }
 
-// delivered notes a delivery and returns after which message it came.
-func (d *doneSet) delivered(seq, order uint64) (after uint64) {
+// delivered notes a delivery and returns after which message it came. A message that was stored after all that are done, and
+// comes before one of them, took the sequence of another one: the stream has lost its end in a crash, or was restored from
+// a backup. Nothing that is known holds any more.
+func (d *doneSet) delivered(t token, order uint64) (after uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.order = order
-	if d.shared || seq <= d.last {
-		return seq - 1
+	if t.seq <= d.high && t.stored > d.newest {
+		clear(d.byLast)
+		clear(d.byAfter)
+		d.before, d.high = nil, 0
+		d.wiped++
 	}
-	after, d.last = d.last, seq
+	if d.shared || t.seq <= d.last {
+		return t.seq - 1
+	}
+	after, d.last = d.last, t.seq
 	return after
+}
+
+// times returns when the newest message that is done was stored, and how often everything was forgotten.
+func (d *doneSet) times() (newest int64, wiped int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.newest, d.wiped
 }
 
 // has reports whether the message was done before the durable was reset.
@@ -163,12 +185,14 @@ func (d *doneSet) passed(seq uint64) bool {
 }
 
 // add says that the server has confirmed the acknowledgement of a message that was delivered after another.
-func (d *doneSet) add(seq, after uint64) {
+func (d *doneSet) add(t token, after uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	seq := t.seq
 	if d.shared || seq <= d.floor {
 		return
 	}
+	d.high, d.newest = max(d.high, seq), max(d.newest, t.stored)
 	s := stretch{after: after, first: seq, last: seq, messages: 1}
 	if left, ok := d.byLast[after]; ok {
 		delete(d.byLast, after)

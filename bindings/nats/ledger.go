@@ -27,7 +27,7 @@ const (
 	ledgerRetry = time.Minute
 	// ledgerBytes bounds an entry. What does not fit is repeated after a crash.
 	ledgerBytes = 256 << 10
-	ledgerMagic = "d1."
+	ledgerMagic = "d2."
 )
 
 // record is what the ledger keeps of a durable.
@@ -35,8 +35,10 @@ type record struct {
 	// identity stands for the stream, the durable and its subjects: of others, the sequences mean something else.
 	identity uint64
 	floor    uint64
-	done     []stretch
-	partly   map[bindings.SinkID][]uint64 // messages that some sinks had
+	// newest is when the newest of the messages was stored. One that was stored later has taken the sequence of another.
+	newest int64
+	done   []stretch
+	partly map[bindings.SinkID][]uint64 // messages that some sinks had
 }
 
 func identityOf(stream time.Time, c *jetstream.ConsumerInfo) uint64 {
@@ -49,6 +51,7 @@ func identityOf(stream time.Time, c *jetstream.ConsumerInfo) uint64 {
 func (r *record) encode(limit int) []byte {
 	b := enc.AppendUvarint([]byte(ledgerMagic), r.identity)
 	b = enc.AppendUvarint(b, r.floor)
+	b = enc.AppendUvarint(b, uint64(r.newest))
 	at := r.floor
 	for _, s := range r.done {
 		if len(b) > limit {
@@ -89,6 +92,7 @@ func decodeRecord(b []byte) (*record, error) {
 	in := reader{[]byte(rest), nil}
 	r := &record{identity: in.number(), partly: map[bindings.SinkID][]uint64{}}
 	r.floor = in.number()
+	r.newest = int64(in.number())
 	at := r.floor
 	for length := in.number(); length > 0 && in.err == nil; length = in.number() {
 		first := at + in.number()

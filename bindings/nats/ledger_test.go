@@ -11,7 +11,7 @@ import (
 
 func TestRecordComesBackAsItWas(t *testing.T) {
 	want := &record{
-		identity: 77, floor: 1000,
+		identity: 77, floor: 1000, newest: 5,
 		done:   []stretch{{first: 1002, last: 1010, messages: 5}, {first: 1012, last: 90_000, messages: 80_000}},
 		partly: map[bindings.SinkID][]uint64{5: {1001, 1011}, 9: {1001}},
 	}
@@ -41,11 +41,11 @@ func TestDoneSetKnowsWhatIsDone(t *testing.T) {
 		var all []delivery
 		for seq, order := uint64(10), uint64(1); len(all) < 40; order++ {
 			seq += 1 + rand.Uint64N(3) // the durable's subjects are some of the stream's
-			all = append(all, delivery{seq, d.delivered(seq, order)})
+			all = append(all, delivery{seq, d.delivered(token{seq: seq}, order)})
 		}
 		done := map[uint64]bool{}
 		for _, i := range rand.Perm(len(all)) {
-			d.add(all[i].seq, all[i].after)
+			d.add(token{seq: all[i].seq}, all[i].after)
 			done[all[i].seq] = true
 			floor, stretches, _ := d.snapshot()
 			for _, m := range all {
@@ -66,15 +66,15 @@ func TestDoneSetKnowsWhatIsDone(t *testing.T) {
 func TestDoneSetSpansNothingThatSomebodyElseGot(t *testing.T) {
 	d := newDoneSet()
 	d.resume(10, 10, 0)
-	held := d.delivered(11, 1)
-	d.add(12, d.delivered(12, 2))
+	held := d.delivered(token{seq: 11}, 1)
+	d.add(token{seq: 12}, d.delivered(token{seq: 12}, 2))
 	if !d.gap(4) || d.gap(3) {
 		t.Error("a gap in the deliveries is not seen, or one is seen where there is none")
 	}
 	d.share()
-	d.add(14, d.delivered(14, 4)) // 13 went to somebody else
-	d.add(15, d.delivered(15, 5))
-	d.add(11, held)
+	d.add(token{seq: 14}, d.delivered(token{seq: 14}, 4)) // 13 went to somebody else
+	d.add(token{seq: 15}, d.delivered(token{seq: 15}, 5))
+	d.add(token{seq: 11}, held)
 	d.reset(11)
 	for seq := uint64(11); seq < 16; seq++ {
 		if d.has(seq) {
@@ -87,14 +87,14 @@ func TestDoneSetRemembersOverResets(t *testing.T) {
 	d := newDoneSet()
 	d.resume(0, 0, 0)
 	for seq := uint64(1); seq <= 6; seq++ {
-		if after := d.delivered(seq, seq); seq != 1 && seq != 4 {
-			d.add(seq, after)
+		if after := d.delivered(token{seq: seq}, seq); seq != 1 && seq != 4 {
+			d.add(token{seq: seq}, after)
 		}
 	}
-	d.learn([]stretch{{first: 8, last: 9, messages: 2}})
+	d.learn([]stretch{{first: 8, last: 9, messages: 2}}, 0)
 	d.reset(0)
-	d.delivered(1, 1)
-	d.add(2, d.delivered(2, 2)) // the others have not come again yet
+	d.delivered(token{seq: 1}, 1)
+	d.add(token{seq: 2}, d.delivered(token{seq: 2}, 2)) // the others have not come again yet
 	d.reset(0)
 	for seq, want := range map[uint64]bool{1: false, 2: true, 3: true, 4: false, 5: true, 6: true, 7: false, 8: true, 9: true, 10: false} {
 		if got := d.has(seq); got != want {

@@ -84,7 +84,7 @@ func (p *puller) receive(m *natsgo.Msg) {
 		p.gap, p.broken = true, errElsewhere
 	}
 	switch {
-	case !p.leases.take(got.token, m.Reply, p.done.delivered(got.seq, got.order)):
+	case !p.leases.take(got.token, m.Reply, p.done.delivered(got.token, got.order)):
 	case p.done.has(got.seq):
 		p.again(got.token)
 	case p.gap:

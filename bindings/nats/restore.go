@@ -169,12 +169,12 @@ func (r *streamReader) load(ctx context.Context, info *jetstream.ConsumerInfo) {
 	if rec == nil || rec.floor > info.AckFloor.Stream {
 		return // somebody has set the durable back, to read it again
 	}
-	r.done.learn(rec.done)
+	r.done.learn(rec.done, rec.newest)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for sink, seqs := range rec.partly {
 		for _, seq := range seqs {
-			r.had[seq] = append(r.had[seq], sink)
+			r.note(token{seq, rec.newest}, sink)
 		}
 	}
 }
@@ -200,11 +200,17 @@ func (r *streamReader) save(ctx context.Context) {
 	r.mu.Lock()
 	identity, replicas, set := r.identity, r.replicas, r.done
 	r.mu.Unlock()
+	_, before := set.times()
 	floor, done, changed := set.snapshot()
 	if legs := r.legs.Swap(false); identity == 0 || !changed && !legs {
 		return
 	}
-	rec := &record{identity: identity, floor: floor, done: done, partly: r.partly()}
+	rec := &record{identity: identity, floor: floor, done: done}
+	rec.newest, rec.partly = r.partly(set)
+	if _, wiped := set.times(); wiped != before {
+		r.legs.Store(true) // done may be of before
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	if !r.ledger.save(ctx, r.nc, rec, replicas) {
@@ -212,19 +218,27 @@ func (r *streamReader) save(ctx context.Context) {
 	}
 }
 
-// partly returns which sinks had messages that are not done.
-func (r *streamReader) partly() map[bindings.SinkID][]uint64 {
-	partly := map[bindings.SinkID][]uint64{}
-	note := func(seq uint64, sink bindings.SinkID) { partly[sink] = append(partly[sink], seq) }
+// partly returns which sinks had messages that are not done, and when the newest of all messages in the ledger was stored.
+func (r *streamReader) partly(set *doneSet) (newest int64, partly map[bindings.SinkID][]uint64) {
+	partly = map[bindings.SinkID][]uint64{}
+	newest, wiped := set.times()
+	note := func(t token, sink bindings.SinkID) {
+		partly[sink] = append(partly[sink], t.seq)
+		newest = max(newest, t.stored)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if wiped != r.wiped {
+		clear(r.had)
+		r.wiped = wiped
+	}
 	for b := range r.live {
 		b.partly(note)
 	}
-	for seq, sinks := range r.had {
-		for _, sink := range sinks {
-			note(seq, sink)
+	for seq, h := range r.had {
+		for _, sink := range h.sinks {
+			note(token{seq, h.until}, sink)
 		}
 	}
-	return partly
+	return newest, partly
 }

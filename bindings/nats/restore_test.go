@@ -2,9 +2,13 @@ package nats
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,14 +171,17 @@ func TestStreamRepeatsOnlyWhatASinkLacks(t *testing.T) {
 // Routes may deliver an event to one sink twice, changed in different ways. That one of the two has arrived does not mean that
 // the sink has the event.
 func TestStreamSinkThatGetsAnEventTwiceIsNotSkipped(t *testing.T) {
-	b := &streamBatch{r: &streamReader{acker: &acker{wake: make(chan struct{}, 1)}}, tokens: []token{{seq: 7}, {seq: 8}}, open: []int{1, 1}}
+	leases := newLeases()
+	leases.take(token{seq: 7}, "", 6)
+	leases.take(token{seq: 8}, "", 7)
+	b := &streamBatch{r: &streamReader{leases: leases, acker: &acker{wake: make(chan struct{}, 1)}}, tokens: []token{{seq: 7}, {seq: 8}}, open: []int{1, 1}}
 	b.Init(b)
 	b.Add()
 	b.Add()
 	b.Stage([]bindings.Leg{{Event: 0, Sink: sinkA}, {Event: 0, Sink: sinkB}, {Event: 0, Sink: sinkA}, {Event: 1, Sink: sinkA}, {Event: 1, Sink: sinkB}})
 	b.Batch.Ended([]bindings.Leg{{Event: 0, Sink: sinkA}, {Event: 0, Sink: sinkB}, {Event: 1, Sink: sinkA}})
 	got := map[uint64][]bindings.SinkID{}
-	b.partly(func(seq uint64, sink bindings.SinkID) { got[seq] = append(got[seq], sink) })
+	b.partly(func(t token, sink bindings.SinkID) { got[t.seq] = append(got[t.seq], sink) })
 	if want := map[uint64][]bindings.SinkID{7: {sinkB}, 8: {sinkA}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("had: %v, want %v", got, want)
 	}
@@ -293,6 +300,74 @@ func TestStreamThatIsSetBackIsReadAgain(t *testing.T) {
 	end, _ = process(t, n, SourceConfig{}, second.emit, zap.NewNop())
 	eventually(t, "everything comes again", func() bool { return second.count(sinkA) == total && second.count(sinkB) == total })
 	end(false)
+}
+
+// A stream that loses its end in a crash of the machine, or is restored from a backup, gives the same sequences to other
+// messages. It is the same stream, and so is its durable.
+func TestStreamThatLostItsEndSkipsNothing(t *testing.T) {
+	for name, restart := range map[string]bool{"before a restart": true, "while the source runs": false} {
+		t.Run(name, func(t *testing.T) { loseTheEnd(t, restart) })
+	}
+}
+
+func loseTheEnd(t *testing.T, restart bool) {
+	n, js, _ := broker(t)
+	dir := filepath.Join(n.Server().StoreDir(), "$G", "streams", "S")
+	backup := filepath.Join(t.TempDir(), "S")
+	var free atomic.Bool
+	sinks := newPickySinks(func(sink bindings.SinkID, id string) bool {
+		return !free.Load() && (id == "e-9" || sink == sinkB && id == "f-10")
+	})
+	begin := func() func(bool) {
+		end, _ := process(t, n, SourceConfig{}, sinks.emit, zap.NewNop())
+		return end
+	}
+	stop := func(end func(bool)) {
+		time.AfterFunc(50*time.Millisecond, sinks.giveUp)
+		end(false)
+	}
+	publishMany(t, js, "s.a", "e", 50)
+	end := begin()
+	eventually(t, "all but one are acknowledged", func() bool { a, u := pending(t, js, "router-in"); return a == 1 && u == 0 })
+	stop(end)
+	n.Stop()
+	if err := os.CopyFS(backup, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	n.Start()
+	js = manager(t, client(t, n.URL))
+	publishMany(t, js, "s.a", "f", 50)
+	end = begin()
+	eventually(t, "all but two are acknowledged", func() bool { a, u := pending(t, js, "router-in"); return a == 2 && u == 0 })
+	time.Sleep(2 * ledgerEvery)
+	if restart {
+		stop(end)
+	}
+	n.Stop()
+	if err := errors.Join(os.RemoveAll(dir), os.CopyFS(dir, os.DirFS(backup))); err != nil {
+		t.Fatal(err)
+	}
+	n.Start()
+	js = manager(t, client(t, n.URL))
+	publishMany(t, js, "s.a", "other", 60)
+	free.Store(true)
+	sinks.giveUp() // comes again where it is still there
+	if restart {
+		end = begin()
+	}
+	eventually(t, "nothing is left", func() bool { a, u := pending(t, js, "router-in"); return a == 0 && u == 0 })
+	end(false)
+	for _, sink := range []bindings.SinkID{sinkA, sinkB} {
+		others := 0
+		for id := range sinks.got[sink] {
+			if strings.HasPrefix(id, "other") {
+				others++
+			}
+		}
+		if others != 60 || sinks.got[sink]["e-9"] != 1 {
+			t.Errorf("sink %d: %d of 60 events that took the place of lost ones arrived; e-9 %d times", sink, others, sinks.got[sink]["e-9"])
+		}
+	}
 }
 
 func TestResetNeedsTheServer(t *testing.T) {

@@ -40,16 +40,33 @@ type streamReader struct {
 	pull      *puller                 // the present one, nil between two
 	preparing context.CancelCauseFunc // ends prepare, nil outside of it
 	live      map[*streamBatch]struct{}
-	had       map[uint64][]bindings.SinkID // messages to come that some sinks had already
-	identity  uint64                       // of the stream and the durable, for the ledger
-	replicas  int                          // of the stream
+	had       map[uint64]earlier // messages to come that some sinks had already
+	wiped     int                // see doneSet.times
+	identity  uint64             // of the stream and the durable, for the ledger
+	replicas  int                // of the stream
+}
+
+// earlier is which sinks had a message before, if that was stored at the latest then: a later one is another message.
+type earlier struct {
+	sinks []bindings.SinkID
+	until int64
+}
+
+// note says that a sink had a message. The caller holds mu.
+func (r *streamReader) note(t token, sink bindings.SinkID) {
+	h := r.had[t.seq]
+	if t.stored > h.until {
+		h = earlier{until: t.stored}
+	}
+	h.sinks = append(h.sinks, sink)
+	r.had[t.seq] = h
 }
 
 func (s *Source) runStream(ctx context.Context, emit func(*bindings.Batch)) error {
 	r := &streamReader{
 		Source: s, ctx: ctx, leases: newLeases(), done: newDoneSet(), free: make(chan *streamBatch, 64), again: make(chan struct{}, 1),
 		presence: newPresence(s.cfg.Stream, s.cfg.Durable), ledger: newLedger(s.cfg.Stream, s.cfg.Durable, s.log),
-		live: map[*streamBatch]struct{}{}, had: map[uint64][]bindings.SinkID{},
+		live: map[*streamBatch]struct{}{}, had: map[uint64]earlier{},
 	}
 	r.acker = &acker{
 		leases: r.leases, done: r.done, ackWait: s.cfg.AckWait, log: s.log, wake: make(chan struct{}, 1), quit: make(chan struct{}),
@@ -318,9 +335,9 @@ func (r *streamReader) remember(b *streamBatch) {
 		return
 	}
 	for i, t := range b.tokens {
-		sinks := r.had[t.seq]
+		sinks, until := r.had[t.seq].sinks, r.had[t.seq].until
 		delete(r.had, t.seq)
-		if len(b.spans) > 0 {
+		if len(b.spans) > 0 || t.stored > until {
 			continue
 		}
 		b.SkipSinks(i, sinks)
@@ -335,5 +352,5 @@ func (r *streamReader) settled(b *streamBatch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.live, b)
-	b.partly(func(seq uint64, sink bindings.SinkID) { r.had[seq] = append(r.had[seq], sink) })
+	b.partly(r.note)
 }
