@@ -127,6 +127,16 @@ func (l *leases) void() {
 	}
 }
 
+// part forgets what lies between the messages.
+func (l *leases) part() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for seq, h := range l.held {
+		h.after = seq - 1
+		l.held[seq] = h
+	}
+}
+
 func (l *leases) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

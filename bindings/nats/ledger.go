@@ -23,8 +23,10 @@ const (
 	ledgerBucket = "router_done"
 	// ledgerEvery is how often it is written, if anything has changed.
 	ledgerEvery = 250 * time.Millisecond
-	// ledgerRetry is the pause after the server has refused.
-	ledgerRetry = time.Minute
+	// ledgerRetry is the pause after the server has refused. It doubles up to ledgerRetryMost: a user that may not write
+	// never may, and the client logs each try.
+	ledgerRetry     = time.Minute
+	ledgerRetryMost = time.Hour
 	// ledgerBytes bounds an entry. What does not fit is repeated after a crash.
 	ledgerBytes = 256 << 10
 	ledgerMagic = "d2."
@@ -136,6 +138,8 @@ type ledger struct {
 
 	kv    jetstream.KeyValue // nil until it was found
 	after time.Time          // when to try again after the server has refused
+	pause time.Duration      // of the last refusal
+	said  string             // the last reason that was logged
 }
 
 func newLedger(stream, durable string, log *zap.Logger) *ledger {
@@ -183,14 +187,19 @@ func (l *ledger) writable(nc *natsgo.Conn) bool {
 func (l *ledger) save(ctx context.Context, nc *natsgo.Conn, r *record, replicas int) bool {
 	err := l.put(ctx, nc, r.encode(min(ledgerBytes, int(nc.MaxPayload())/2)), replicas)
 	if err == nil {
-		l.after = time.Time{}
+		l.after, l.pause, l.said = time.Time{}, 0, ""
 		return true
 	}
 	l.kv = nil
 	if !nc.IsConnected() {
 		return false // tried again when the connection is back
 	}
-	l.after = time.Now().Add(ledgerRetry)
+	l.pause = min(max(2*l.pause, ledgerRetry), ledgerRetryMost)
+	l.after = time.Now().Add(l.pause)
+	if err.Error() == l.said {
+		return false
+	}
+	l.said = err.Error()
 	l.log.Warn("nats: what is acknowledged above the durable's ack floor cannot be stored; a crash repeats it",
 		zap.String("bucket", ledgerBucket), zap.Error(err))
 	return false

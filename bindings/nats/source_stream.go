@@ -198,8 +198,17 @@ func (r *streamReader) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	r.mu.Lock()
-	r.identity, r.replicas = identityOf(stream.Created, info), stream.Config.Replicas
+	identity := identityOf(stream.Created, info)
+	another := r.identity != 0 && r.identity != identity
+	r.identity, r.replicas = identity, stream.Config.Replicas
+	if another { // somebody has deleted it, or changed its subjects: what lies between ours may be others' now
+		r.done = newDoneSet()
+	}
 	r.mu.Unlock()
+	if another {
+		r.leases.part()
+		r.acker.use(r.done)
+	}
 	if err := r.presence.show(r.nc); err != nil {
 		return err
 	}
