@@ -83,6 +83,20 @@ func (r *record) encode(limit int) []byte {
 	return append(b, 0) // no sink has the id 0
 }
 
+// last returns the newest message above the floor that the record knows of, 0 if there is none.
+func (r *record) last() (last uint64) {
+	for _, s := range r.done {
+		last = max(last, s.last)
+	}
+	for _, seqs := range r.partly {
+		last = max(last, slices.Max(seqs))
+	}
+	if last <= r.floor {
+		return 0
+	}
+	return last
+}
+
 var errLedger = errors.New("the entry is damaged, or of another version")
 
 // decodeRecord reads what encode has written.
@@ -140,6 +154,7 @@ type ledger struct {
 	after time.Time          // when to try again after the server has refused
 	pause time.Duration      // of the last refusal
 	said  string             // the last reason that was logged
+	last  uint64             // newest message of the entry that was written last, 0 if it has none
 }
 
 func newLedger(stream, durable string, log *zap.Logger) *ledger {
@@ -183,11 +198,15 @@ func (l *ledger) writable(nc *natsgo.Conn) bool {
 	return nc.IsConnected() && !time.Now().Before(l.after)
 }
 
+// passed reports whether the entry is out of date because the floor has passed all of it. Whoever sets the durable back to
+// one of its messages wants that again, and the entry has to show a floor that says so.
+func (l *ledger) passed(floor uint64) bool { return l.last > 0 && floor >= l.last }
+
 // save writes the durable's record and reports whether it is written; replicas is for a bucket that has to be created.
 func (l *ledger) save(ctx context.Context, nc *natsgo.Conn, r *record, replicas int) bool {
 	err := l.put(ctx, nc, r.encode(min(ledgerBytes, int(nc.MaxPayload())/2)), replicas)
 	if err == nil {
-		l.after, l.pause, l.said = time.Time{}, 0, ""
+		l.after, l.pause, l.said, l.last = time.Time{}, 0, "", r.last()
 		return true
 	}
 	l.kv = nil

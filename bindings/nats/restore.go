@@ -169,6 +169,7 @@ func (r *streamReader) load(ctx context.Context, info *jetstream.ConsumerInfo) {
 	if rec == nil || rec.floor > info.AckFloor.Stream {
 		return // somebody has set the durable back, to read it again
 	}
+	r.legs.Store(true) // it is written anew as soon as the floor has passed it
 	r.done.learn(rec.done, rec.newest)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,7 +203,7 @@ func (r *streamReader) save(ctx context.Context) {
 	r.mu.Unlock()
 	_, before := set.times()
 	floor, done, changed := set.snapshot()
-	if legs := r.legs.Swap(false); identity == 0 || !changed && !legs {
+	if legs := r.legs.Swap(false); identity == 0 || !changed && !legs && !r.ledger.passed(floor) {
 		return
 	}
 	rec := &record{identity: identity, floor: floor, done: done}

@@ -370,6 +370,39 @@ func loseTheEnd(t *testing.T, restart bool) {
 	}
 }
 
+// The entry of a ledger is written once more when all of it is done: with the floor of before, it would still count for
+// whoever sets the durable back to read again what the entry has.
+func TestLedgerEndsWithWhatItHas(t *testing.T) {
+	n, js, _ := broker(t)
+	const total = 100
+	publishMany(t, js, "s.a", "e", total)
+	var free atomic.Bool
+	sinks := newPickySinks(func(sink bindings.SinkID, id string) bool {
+		return sink == sinkB && id == "e-9" && !free.Load()
+	})
+	end, _ := process(t, n, SourceConfig{}, sinks.emit, zap.NewNop())
+	entry := func() *record {
+		kv, err := js.KeyValue(t.Context(), ledgerBucket)
+		if err != nil {
+			return &record{}
+		}
+		e, err := kv.Get(t.Context(), newLedger("S", "router-in", zap.NewNop()).key)
+		if err != nil {
+			return &record{}
+		}
+		r, err := decodeRecord(e.Value())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	eventually(t, "the ledger has what is done", func() bool { return entry().last() == total })
+	free.Store(true)
+	sinks.giveUp()
+	eventually(t, "the ledger has nothing above the floor", func() bool { r := entry(); return r.last() == 0 && r.floor == total })
+	end(false)
+}
+
 func TestResetNeedsTheServer(t *testing.T) {
 	for version, want := range map[string]bool{"2.15.2": true, "2.15.0-beta.1": true, "3.0.0": true, "2.14.9": false, "1.20.0": false, "": false} {
 		if got := resets(version); got != want {
