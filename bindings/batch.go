@@ -152,7 +152,7 @@ func (b *Batch) Fail(i int, err error) {
 }
 
 // Stage says which legs the batch's events have, ordered by event. The pipeline calls it once, before Expect. Events
-// without a leg that did not fail have ended.
+// without a leg that did not fail have ended. One that has failed already never ends, whatever becomes of its other legs.
 func (b *Batch) Stage(legs []Leg) {
 	if cap(b.left) < len(b.Events) {
 		b.left = make([]int32, len(b.Events))
@@ -163,8 +163,11 @@ func (b *Batch) Stage(legs []Leg) {
 		b.left[legs[i].Event]++
 	}
 	ended := 0
-	for i, n := range b.left {
-		if n == 0 && b.Err(i) == nil {
+	for i := range b.left {
+		if b.Err(i) != nil {
+			b.left[i]++ // for the leg that failed before it was one
+		}
+		if b.left[i] == 0 {
 			ended++
 		}
 	}

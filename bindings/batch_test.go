@@ -61,6 +61,29 @@ func TestRoomOfAnEventComesBackBeforeThatOfItsBatch(t *testing.T) {
 	}
 }
 
+// An event of which one leg failed before it was one counted as done when its other leg ended: JetStream got an
+// acknowledgement for it and SQS deleted it.
+func TestEventThatFailedBeforeItWasStagedNeverEnds(t *testing.T) {
+	w, r := NewWindow(10, 1<<20), &legRecorder{}
+	b := NewBatch(r, 1)
+	b.Add()
+	_ = w.TryAcquire(1, 100)
+	b.Hold(w, 100)
+	b.Fail(0, errors.New("held"))
+	b.Stage([]Leg{{Event: 0, Sink: NewSinkID("one")}, {Event: 0, Sink: NewSinkID("two")}})
+	b.Expect(3)
+	b.Ended([]Leg{{Event: 0, Sink: NewSinkID("one")}})
+	b.Ended([]Leg{{Event: 0, Sink: NewSinkID("two")}})
+	if n, _ := w.InFlight(); n != 1 || r.ended[0].Last || r.ended[1].Last {
+		t.Errorf("%d events in flight, want 1; ended %v, want none of them the last", n, r.ended)
+	}
+	b.Done(3)
+	b.Free()
+	if events, bytes := w.InFlight(); events != 0 || bytes != 0 {
+		t.Errorf("%d events and %d bytes in flight after Free", events, bytes)
+	}
+}
+
 func TestWindowTellsSinceWhenASourceWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewWindow(1, 0)

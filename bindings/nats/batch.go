@@ -21,7 +21,7 @@ type streamBatch struct {
 	mu    sync.Mutex     // guards what follows
 	open  []int          // events of each message that have not ended
 	ended []bindings.Leg // legs of events that may have others left
-	twice []bindings.Leg // of events that a sink gets more than once, for which one leg does not say that it had all
+	twice []bindings.Leg // of events that a sink may get more than once, for which one leg does not say that it had all
 	ready []token        // of messages whose last event has just ended
 }
 
@@ -39,7 +39,8 @@ func (b *streamBatch) Staged(_ *bindings.Batch, legs []bindings.Leg) {
 		}
 		first := next
 		for ; next < len(legs) && int(legs[next].Event) == i; next++ {
-			if hasLeg(legs[first:next], legs[next]) {
+			// Of an event that has failed already it is not known for which sink: it may be one that a leg is for too.
+			if b.Err(i) != nil || hasLeg(legs[first:next], legs[next]) {
 				b.twice = append(b.twice, legs[next])
 			}
 		}

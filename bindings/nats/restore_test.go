@@ -187,6 +187,24 @@ func TestStreamSinkThatGetsAnEventTwiceIsNotSkipped(t *testing.T) {
 	}
 }
 
+// Of two routes to one sink the change of one can fail, and its event is held. It was acknowledged when the other leg had
+// ended, or a restart took the sink for one that has the event.
+func TestStreamEventThatIsHeldIsNeitherAcknowledgedNorSkipped(t *testing.T) {
+	a := &acker{wake: make(chan struct{}, 1)}
+	b := &streamBatch{r: &streamReader{acker: a}, tokens: []token{{seq: 7}}, open: []int{1}}
+	b.Init(b)
+	b.Add()
+	b.Fail(0, bindings.ErrStopped)
+	b.Stage([]bindings.Leg{{Event: 0, Sink: sinkA}})
+	b.Batch.Ended([]bindings.Leg{{Event: 0, Sink: sinkA}})
+	if b.open[0] != 1 {
+		t.Error("the message was acknowledged")
+	}
+	b.partly(func(seq uint64, sink bindings.SinkID) {
+		t.Errorf("message %d: sink %d is said to have all of it", seq, sink)
+	})
+}
+
 // What is on its way when a connection is lost comes again at once, before newer events of its subject, and what the process
 // holds is not emitted twice.
 func TestStreamReconnectsKeepTheOrder(t *testing.T) {

@@ -66,6 +66,29 @@ func TestMessagesAreDeletedOneByOne(t *testing.T) {
 	})
 }
 
+// A message was deleted although one of its legs had failed before it was one, and is held: when the other leg had ended.
+func TestMessageThatIsHeldIsNotDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, SourceConfig{Queue: "q"}, bindings.SourceSettings{})
+		h.put("a0")
+		var held *bindings.Batch
+		h.runWith(func(b *bindings.Batch) {
+			held = b
+			b.Fail(0, bindings.ErrStopped)
+			legs := []bindings.Leg{{Event: 0, Sink: 7}}
+			b.Stage(legs)
+			b.Expect(2)
+			b.Ended(legs)
+			b.Done(1)
+		})
+		h.wait(2 * time.Second)
+		h.wantDepth(0, 1)
+		time.AfterFunc(time.Second, func() { held.Done(1) })
+		h.end()
+		h.wantDepth(1, 0)
+	})
+}
+
 // In a FIFO queue what follows a message in its group is not deleted before it, and is given back with it.
 func TestFIFOMessagesAreDeletedInTheOrderOfTheirGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
