@@ -114,6 +114,34 @@ func TestWindowTellsSinceWhenASourceWaits(t *testing.T) {
 	})
 }
 
+// An ingress does not wait for room, it refuses: nothing said that it had done so for minutes because of a dead sink.
+func TestWindowTellsSinceWhenASourceRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWindow(50, 10_000)
+		for w.TryAcquire(1, 100) {
+			continue
+		}
+		began := time.Now()
+		for range 9 { // a request that takes what little there is and does not get the rest
+			time.Sleep(time.Second)
+			w.Release(1, 100)
+			if !w.TryAcquire(1, 100) || w.TryAcquire(1, 100) {
+				t.Fatal("the window is to be full")
+			}
+		}
+		if got := w.Usage().Waiting; !got.Equal(began) {
+			t.Errorf("refuses since %v, want %v", got, began)
+		}
+		w.Release(10, 1000)
+		if got := w.Usage().Waiting; !got.IsZero() {
+			t.Errorf("refuses since %v although there is room", got)
+		}
+		if w.TryAcquire(1, 9999) || !w.Usage().Waiting.IsZero() {
+			t.Error("a request that is too large for what is free says nothing of the others")
+		}
+	})
+}
+
 func TestSinkIDsAreNeitherNothingNorThePolicies(t *testing.T) {
 	b := NewBatch(&legRecorder{}, 1)
 	b.Add()

@@ -19,13 +19,14 @@ type Window struct {
 
 	waiters int       // how many wait
 	since   time.Time // when the first of them began to
+	refused time.Time // since when TryAcquire has been refused, for want of what Await asks for too
 }
 
 // Usage is how full a window is. A bound of 0 is none.
 type Usage struct {
 	Events, MaxEvents int
 	Bytes, MaxBytes   int
-	// Waiting is since when the source has waited for room, zero if it does not.
+	// Waiting is since when the source has waited for room, or has refused what came for want of it; zero if it does not.
 	Waiting time.Time
 }
 
@@ -33,8 +34,12 @@ type Usage struct {
 func (w *Window) Usage() Usage {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	waiting := w.since
+	if waiting.IsZero() || !w.refused.IsZero() && w.refused.Before(waiting) {
+		waiting = w.refused
+	}
 	return Usage{
-		Events: w.events, MaxEvents: max(w.maxEvents, 0), Bytes: w.bytes, MaxBytes: max(w.maxBytes, 0), Waiting: w.since,
+		Events: w.events, MaxEvents: max(w.maxEvents, 0), Bytes: w.bytes, MaxBytes: max(w.maxBytes, 0), Waiting: waiting,
 	}
 }
 
@@ -52,7 +57,13 @@ func (w *Window) Bounds() (events, bytes int) { return max(w.maxEvents, 0), max(
 func (w *Window) TryAcquire(events, bytes int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.tryLocked(events, bytes)
+	if w.tryLocked(events, bytes) {
+		return true
+	}
+	if w.refused.IsZero() && !w.roomyLocked() {
+		w.refused = time.Now()
+	}
+	return false
 }
 
 func (w *Window) tryLocked(events, bytes int) bool {
@@ -83,9 +94,15 @@ const (
 func (w *Window) Await(ctx context.Context) (events, bytes int, err error) {
 	err = w.wait(ctx, func() bool {
 		events, bytes = free(w.maxEvents, w.events), free(w.maxBytes, w.bytes)
-		return w.events == 0 || events >= least(w.maxEvents, leastEvents) && bytes >= least(w.maxBytes, leastBytes)
+		return w.roomyLocked()
 	})
 	return max(events, 1), max(bytes, 1), err
+}
+
+// roomyLocked reports whether there is room for a batch.
+func (w *Window) roomyLocked() bool {
+	return w.events == 0 || free(w.maxEvents, w.events) >= least(w.maxEvents, leastEvents) &&
+		free(w.maxBytes, w.bytes) >= least(w.maxBytes, leastBytes)
 }
 
 // least returns how much of a bound must be free.
@@ -153,6 +170,9 @@ func (w *Window) Release(events, bytes int) {
 	defer w.mu.Unlock()
 	w.events -= events
 	w.bytes -= bytes
+	if !w.refused.IsZero() && w.roomyLocked() {
+		w.refused = time.Time{}
+	}
 	if w.freed != nil {
 		close(w.freed)
 		w.freed = nil

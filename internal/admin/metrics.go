@@ -28,7 +28,7 @@ func newCollector(s Settings) *collector {
 		skipped:     desc("source_skipped_total", "Deliveries not repeated after a restart, because the source had stored that they were done.", "source"),
 		used:        desc("source_window_used", "How much of its window a source has in flight.", "source", "unit"),
 		bound:       desc("source_window_bound", "The bound of a source's window.", "source", "unit"),
-		waiting:     desc("source_waiting_seconds", "For how long a source has waited for room in its window, 0 if it does not.", "source"),
+		waiting:     desc("source_waiting_seconds", "For how long a source has waited for room in its window, or refused what came for want of it; 0 if it does not.", "source"),
 		matched:     desc("route_matched_total", "Events a route matched.", "route"),
 		outcomes:    desc("sink_outcomes_total", "Deliveries to a sink by how they ended.", "sink", "outcome"),
 		lean:        desc("sink_without_data_total", "Deliveries to a sink whose data was left out, because a dataref names it.", "sink"),
