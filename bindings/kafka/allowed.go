@@ -73,6 +73,9 @@ func like(name, pattern string) bool {
 
 // checkAllowed checks the list of topics. The errors are FieldErrors.
 func (c *SinkConfig) checkAllowed() (errs []error) {
+	if c.Topics != nil && len(c.Topics) == 0 {
+		return []error{bindings.Invalid("topics", "is empty, which would allow all topics; remove the key if that is meant")}
+	}
 	if len(c.Topics) == 0 {
 		return nil
 	}

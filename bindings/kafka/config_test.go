@@ -78,6 +78,7 @@ func TestSinkValidate(t *testing.T) {
 		"bad template":    {func(c *SinkConfig) { c.Topic = "a{" }, []string{"topic"}},
 		"topics":          {func(c *SinkConfig) { c.Topic, c.Topics = "{type}", bindings.Strings{"a", "b.*"} }, nil},
 		"topics of one":   {func(c *SinkConfig) { c.Topics = bindings.Strings{"out"} }, []string{"topics"}},
+		"no topics":       {func(c *SinkConfig) { c.Topic, c.Topics = "{type}", bindings.Strings{} }, []string{"topics"}}, // allowed all
 		"bad topics":      {func(c *SinkConfig) { c.Topic, c.Topics = "{type}", bindings.Strings{"a", "b c", "*/*"} }, []string{"topics[1]", "topics[2]"}},
 		"bad timestamp":   {func(c *SinkConfig) { c.Timestamp = "then" }, []string{"timestamp"}},
 		"bad key":         {func(c *SinkConfig) { c.Key = "id" }, []string{"key"}},

@@ -21,9 +21,11 @@ var hashed = regexp.MustCompile(`^\$2[abxy]\$\d\d\$`)
 func (c *EmbeddedConfig) validateAuth() error {
 	var errs []error
 	switch {
+	case c.Token.Stated() && c.Token.IsZero(): // an empty variable would let everybody in
+		errs = append(errs, bindings.Invalid("token", "is empty; remove the key to let everybody in"))
 	case c.User != "" && !c.Token.IsZero():
 		errs = append(errs, bindings.Invalid("token", "user and token exclude each other"))
-	case c.User == "" && !c.Password.IsZero():
+	case c.User == "" && c.Password.Stated():
 		errs = append(errs, bindings.Invalid("password", "needs user"))
 	case c.User != "" && c.Password.IsZero():
 		errs = append(errs, bindings.Invalid("password", "is missing; user needs one"))

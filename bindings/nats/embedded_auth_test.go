@@ -88,6 +88,9 @@ func TestEmbeddedCredentialsAreChecked(t *testing.T) {
 		{EmbeddedConfig{Listen: ":1", User: "a", Password: secret("b"), Token: secret("c")}, "token", "exclude each other"},
 		{EmbeddedConfig{Listen: ":1", Password: secret("b")}, "password", "needs user"},
 		{EmbeddedConfig{Listen: ":1", User: "a"}, "password", "is missing"},
+		// Empty variables let everybody in.
+		{EmbeddedConfig{Listen: ":1", Token: secret("")}, "token", "is empty"},
+		{EmbeddedConfig{Listen: ":1", Password: secret("")}, "password", "needs user"},
 		{EmbeddedConfig{Token: secret("a")}, "listen", "is missing"},
 		{EmbeddedConfig{Listen: ":1", Token: secret("$2a$11$abc")}, "token", "bcrypt"},
 	} {

@@ -37,6 +37,9 @@ func (s Secret) Reveal() string {
 // IsZero reports whether the secret is empty.
 func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
+// Stated reports whether the configuration has the secret, be it empty.
+func (s Secret) Stated() bool { return s.text != nil }
+
 // UnmarshalText reads a secret.
 func (s *Secret) UnmarshalText(text []byte) error { *s = NewSecret(string(text)); return nil }
 
