@@ -119,6 +119,11 @@ func (ls *lines) putBack(d delivery) {
 
 // settle takes back the lines that are out.
 func (ls *lines) settle() {
+	if ls.head > len(ls.ready)/2 { // under a steady load there are always some, so that ready never starts anew by itself
+		n := copy(ls.ready, ls.ready[ls.head:])
+		clear(ls.ready[n:])
+		ls.ready, ls.head = ls.ready[:n], 0
+	}
 	for _, l := range ls.out {
 		l.out = false
 		switch {
