@@ -191,7 +191,7 @@ func TestStreamSinkThatGetsAnEventTwiceIsNotSkipped(t *testing.T) {
 // ended, or a restart took the sink for one that has the event.
 func TestStreamEventThatIsHeldIsNeitherAcknowledgedNorSkipped(t *testing.T) {
 	a := &acker{wake: make(chan struct{}, 1)}
-	b := &streamBatch{r: &streamReader{acker: a}, tokens: []token{{seq: 7}}, open: []int{1}}
+	b := &streamBatch{r: &streamReader{acker: a, leases: newLeases()}, tokens: []token{{seq: 7}}, open: []int{1}}
 	b.Init(b)
 	b.Add()
 	b.Fail(0, bindings.ErrStopped)
@@ -200,8 +200,8 @@ func TestStreamEventThatIsHeldIsNeitherAcknowledgedNorSkipped(t *testing.T) {
 	if b.open[0] != 1 {
 		t.Error("the message was acknowledged")
 	}
-	b.partly(func(seq uint64, sink bindings.SinkID) {
-		t.Errorf("message %d: sink %d is said to have all of it", seq, sink)
+	b.partly(func(m token, sink bindings.SinkID) {
+		t.Errorf("message %d: sink %d is said to have all of it", m.seq, sink)
 	})
 }
 
