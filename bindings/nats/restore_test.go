@@ -191,7 +191,9 @@ func TestStreamSinkThatGetsAnEventTwiceIsNotSkipped(t *testing.T) {
 // ended, or a restart took the sink for one that has the event.
 func TestStreamEventThatIsHeldIsNeitherAcknowledgedNorSkipped(t *testing.T) {
 	a := &acker{wake: make(chan struct{}, 1)}
-	b := &streamBatch{r: &streamReader{acker: a, leases: newLeases()}, tokens: []token{{seq: 7}}, open: []int{1}}
+	held := newLeases()
+	held.take(token{seq: 7}, "reply", 0)
+	b := &streamBatch{r: &streamReader{acker: a, leases: held}, tokens: []token{{seq: 7}}, open: []int{1}}
 	b.Init(b)
 	b.Add()
 	b.Fail(0, bindings.ErrStopped)
