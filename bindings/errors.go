@@ -11,7 +11,7 @@ import (
 var ErrStopped = errors.New("router stopped before the event was delivered")
 
 // Reason is why an event could not be delivered for good, as dead letters carry it in dlqreason. It is an open set:
-// operators filter by it, so a value keeps its meaning for ever.
+// operators filter by it, so a value keeps its meaning forever.
 type Reason string
 
 // The reasons.

@@ -53,7 +53,7 @@ func NewWindow(events, bytes int) *Window {
 func (w *Window) Bounds() (events, bytes int) { return max(w.maxEvents, 0), max(w.maxBytes, 0) }
 
 // TryAcquire takes room if there is some. A request larger than the whole window fits only into an empty one, so
-// that an event above the bound cannot wait for ever.
+// that an event above the bound cannot wait forever.
 func (w *Window) TryAcquire(events, bytes int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -156,7 +156,7 @@ func New(s Settings) (*Pipeline, error) {
 		}
 		l.dead = dead
 		if dead.action == Hold {
-			// A held event waits for ever, and what follows it of its key must not pass it; a sink that keeps order
+			// A held event waits forever, and what follows it of its key must not pass it; a sink that keeps order
 			// fails the followers of a transient failure only.
 			l.keepsOrder = false
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The default retry: for ever, because an outage of a sink should become back-pressure and not dead letters.
+// The default retry: forever, because an outage of a sink should become back-pressure and not dead letters.
 const (
 	defaultInitial = 100 * time.Millisecond
 	defaultMax     = 30 * time.Second

@@ -87,6 +87,9 @@ type victim struct {
 
 func newVictim(t *testing.T, secure bool) *victim {
 	t.Helper()
+	if raceDetector {
+		t.Skip("NOT TESTED here: the memory of a process, because the race detector is on; the same test without it measures that")
+	}
 	if testing.Short() {
 		t.Skip("NOT TESTED: thousands of connections take a while, and -short was given")
 	}

@@ -26,7 +26,7 @@ func (r *run) check(ctx context.Context, fetches kgo.Fetches) error {
 		case errors.Is(err, kerr.UnknownTopicID):
 			// The client never reads the new one. It refuses to store positions of the old one, which would skip what is
 			// in the new one.
-			fatal = errors.Join(fatal, fmt.Errorf("kafka: topic %s was deleted and made again, so what was not read of the old one "+
+			fatal = errors.Join(fatal, fmt.Errorf("kafka: topic %s was deleted and recreated, so what was not read of the old one "+
 				"is lost; a restart reads the new one, from where start says: %w", topic, err))
 		case errors.As(err, &lost):
 			fatal = errors.Join(fatal, fmt.Errorf(

@@ -60,7 +60,7 @@ func (s *stores) add(tp topicPartition, position kgo.EpochOffset, text string) {
 	s.texts[tp] = text
 }
 
-// refusals are why positions could not be stored.
+// refusals are why offsets were not committed.
 type refusals map[topicPartition]error
 
 // committer owns the live trackers and is the only one that commits. The client's own marks are not used: they
@@ -303,10 +303,10 @@ var errOverflow = errors.New("the ledger is full")
 func (c *committer) report(err error) {
 	switch {
 	case err != nil && !c.failing:
-		c.log.Warn("positions could not be stored; events since the last stored one are delivered again after a restart",
+		c.log.Warn("offset commit failed; events since the last committed offset are delivered again after a restart",
 			zap.Error(err))
 	case err == nil && c.failing:
-		c.log.Info("positions are stored again")
+		c.log.Info("offset commits succeed again")
 	}
 	c.failing = err != nil
 }

@@ -55,6 +55,6 @@
 //
 // What an earlier assignment still has in flight when a partition moves on can no longer be committed. If the partition
 // comes back to the process, as it does after a lost connection, its list is resumed, and reading goes on behind what was
-// emitted. A position that is no longer in the log, or a topic that was deleted and made again, stops the source with an
+// emitted. A position that is no longer in the log, or a topic that was deleted and recreated, stops the source with an
 // error rather than skip what was lost.
 package kafka

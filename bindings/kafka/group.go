@@ -29,7 +29,7 @@ func (r *run) leave() {
 	defer cancel()
 	r.client.AllowRebalance()
 	if err := r.client.LeaveGroupContext(ctx); err != nil {
-		r.source.settings.Log.Info("the group was not left in time; it waits for this member's session to end", zap.Error(err))
+		r.source.settings.Log.Info("leaving the consumer group timed out; the group waits for this member's session to end", zap.Error(err))
 	}
 	// Close waits for the group without a bound: for a join that is under way, as long as the sessions of members that
 	// are gone last. Ending the client's context ends that.

@@ -107,7 +107,7 @@ type delivery struct {
 }
 
 // Run joins the group and reads until ctx is done; then it waits for its batches, commits and leaves. It returns an
-// error when a position is no longer in the log, or a topic was deleted and made again: what was there is lost, and going
+// error when a position is no longer in the log, or a topic was deleted and recreated: what was there is lost, and going
 // on would hide it.
 func (s *Source) Run(ctx context.Context, emit func(*bindings.Batch)) error {
 	r := &run{source: s, emit: emit}

@@ -326,7 +326,7 @@ func TestReadTopicMadeAgainStops(t *testing.T) {
 	produce(t, client(t, c), ceRecord("in", 0, "new"))
 	select {
 	case err := <-failed:
-		if !errors.Is(err, kerr.UnknownTopicID) || !strings.Contains(err.Error(), "topic in was deleted and made again") {
+		if !errors.Is(err, kerr.UnknownTopicID) || !strings.Contains(err.Error(), "topic in was deleted and recreated") {
 			t.Errorf("error %v", err)
 		}
 	case <-ctx.Done():

@@ -217,7 +217,7 @@ func (t *tracker) ended(b *batch, legs []bindings.Leg) {
 }
 
 // settle takes a batch home whose first record has delivery number first. A record is done when all its events are.
-// One that failed stays not done, for ever in this process: it holds the position, and a restart delivers it again.
+// One that failed stays not done, forever in this process: it holds the position, and a restart delivers it again.
 func (t *tracker) settle(first uint64, b *bindings.Batch, spans adapter.Spans) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

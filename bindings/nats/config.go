@@ -109,7 +109,7 @@ type StreamConfig struct {
 	Retention string `yaml:"retention,omitempty"`
 	// Replicas is how many servers keep a copy, 1 by default.
 	Replicas int `yaml:"replicas,omitempty"`
-	// MaxAge is how long a message is kept, 168h by default; a negative value means for ever.
+	// MaxAge is how long a message is kept, 168h by default; a negative value means forever.
 	MaxAge time.Duration `yaml:"max_age,omitempty"`
 	// MaxBytes bounds the stream's size; 0 is no bound.
 	MaxBytes bindings.Size `yaml:"max_bytes,omitempty"`

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// The connection's settings. The client's defaults give up for ever after 60 attempts, take up to six minutes to see a
+// The connection's settings. The client's defaults give up forever after 60 attempts, take up to six minutes to see a
 // dead peer, and keep publishes in memory while disconnected.
 const (
 	dialTimeout    = 5 * time.Second

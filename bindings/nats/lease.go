@@ -14,7 +14,7 @@ import (
 const ackPrefix = "$JS.ACK."
 
 // token names a message of a stream. The time tells it from a message that got the same sequence after the stream was
-// deleted and made again.
+// deleted and recreated.
 type token struct {
 	seq    uint64
 	stored int64 // nanoseconds since 1970

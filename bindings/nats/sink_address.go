@@ -151,7 +151,7 @@ func (b *bound) notTaken() error {
 }
 
 // judge turns into permanent failures what no stream or another one took, where the subject was made of the event and
-// the stream does not take it. Without that such an event would be repeated for ever, because the server's answer is
+// the stream does not take it. Without that such an event would be repeated forever, because the server's answer is
 // that of an outage. A fixed subject that is not taken is a mistake to be corrected at the stream.
 func (b *bound) judge(ctx context.Context, events []*envelope.Event, errs bindings.BatchError) {
 	if b.sink.static != "" || !slices.ContainsFunc(errs, nobodyTookIt) || !b.look(ctx) {

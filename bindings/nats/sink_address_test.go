@@ -51,7 +51,7 @@ func sent(t *testing.T, k *Sink, es []*envelope.Event) (bindings.BatchError, tim
 }
 
 // An event for a subject that no stream takes and that a core client listens on got no answer at all. It was repeated
-// for ever, and each of its batches waited for it until the timeout.
+// forever, and each of its batches waited for it until the timeout.
 func TestSubjectThatOnlyACoreClientHearsIsABadAddress(t *testing.T) {
 	n := testbroker.NewNATS(t, nil)
 	nc := client(t, n.URL)
@@ -116,7 +116,7 @@ func TestManySubjectsThatNoStreamTakesAreRefusedAtOnce(t *testing.T) {
 	}
 }
 
-// A stream that was deleted and made again takes other subjects: what it took before gets no answer if a client listens.
+// A stream that was deleted and recreated takes other subjects: what it took before gets no answer if a client listens.
 func TestStreamThatTakesOtherSubjectsNow(t *testing.T) {
 	n := testbroker.NewNATS(t, nil)
 	nc := client(t, n.URL)

@@ -340,7 +340,7 @@ func TestStreamStartNewSkipsOnlyWhatWasThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	publish(t, js, "s.a", "3")
-	eventually(t, "an event from before the durable was made again arrives", func() bool { return r.times()["3"] == 1 })
+	eventually(t, "an event from before the durable was recreated arrives", func() bool { return r.times()["3"] == 1 })
 	stop()
 	if times := r.times(); times["old"] != 0 || times["1"] != 1 || times["2"] != 1 {
 		t.Errorf("deliveries %v, want no old one and 1 and 2 once", times)
@@ -484,7 +484,7 @@ func TestLeases(t *testing.T) {
 	if got := l.due(nil); len(got) != 1 || got[0] != "r2" {
 		t.Errorf("%v due in the second round, want r2", got)
 	}
-	// The stream was made again: the sequence means another message, and the old one must not acknowledge it.
+	// The stream was recreated: the sequence means another message, and the old one must not acknowledge it.
 	if !l.take(b, "r3", 0) {
 		t.Error("another message with the same sequence was not taken")
 	}

@@ -65,7 +65,7 @@ func newClient(s clientSettings) (*client, error) {
 }
 
 // httpClient takes over the SDK's transport, which knows AWS_CA_BUNDLE, with a limit for every request. The SDK's own
-// client has none, and a connection that died silently would hold a receive for ever.
+// client has none, and a connection that died silently would hold a receive forever.
 func httpClient(cfg *aws.Config, s clientSettings) *nethttp.Client {
 	base, ok := cfg.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {

@@ -22,7 +22,7 @@ func (a *cli) runCommand() *cobra.Command {
 		Short: "Run the router",
 		Long: "run reads the configuration, runs its tests, and routes until SIGTERM or SIGINT, at which it drains: it\n" +
 			"stops reading, finishes what is in flight, and acknowledges it. A second signal ends it at once.\n" +
-			"When a file of the configuration changes, or at SIGHUP, it takes over the new routes, tests and unmatched\n" +
+			"When a file of the configuration changes, or at SIGHUP, it applies the new routes, tests and unmatched\n" +
 			"policy; what else has changed needs a restart, and is refused until then.",
 		Args: wantsNone,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -33,7 +33,7 @@ type Settings struct {
 	Log     *zap.Logger
 }
 
-// Reloads is how the attempts to take over a changed configuration went.
+// Reloads is how the attempts to apply a changed configuration went.
 type Reloads struct {
 	Done, Failed int64
 	// Last is why the last one failed; nil if it did not, or there was none. The router runs on with what it had.

@@ -36,7 +36,7 @@ func newCollector(s Settings) *collector {
 		inFlight:    desc("sink_in_flight", "Deliveries to a sink without an outcome yet.", "sink"),
 		drops:       desc("drops_total", "Events a stated policy discarded.", "policy"),
 		deadLetters: desc("dead_letters_total", "Dead letters that were confirmed."),
-		reloads:     desc("config_reloads_total", "Attempts to take over a changed configuration.", "result"),
+		reloads:     desc("config_reloads_total", "Attempts to apply a changed configuration.", "result"),
 		current:     desc("config_current", "1 if the last reload succeeded or there was none, 0 if it failed."),
 		ready:       desc("ready", "1 if the part is ready and nothing is wrong with it, 0 if not.", "part"),
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/eventrouter/router/internal/testbroker"
 )
 
-// The router looked well to an orchestrator while the store of its embedded server took nothing, for ever.
+// The router looked well to an orchestrator while the store of its embedded server took nothing, forever.
 func TestFullStoreShowsAndGoesOn(t *testing.T) {
 	dir, resize := testbroker.SmallDisk(t, 24)
 	r := start(t, `sources: { in: { http: { listen: "127.0.0.1:0", path: /, reply_timeout: 1s } } }

@@ -161,7 +161,7 @@ func TestRunningRouterSamples(t *testing.T) {
 
 	done := l.in.reloads.figures().Done
 	l.write(fmt.Sprintf(extensionsConfig, "more: { stdout: {} }", fmt.Sprintf(route, 1)))
-	eventually(t, "a changed sample is taken over", func() bool { return l.in.reloads.figures().Done > done })
+	eventually(t, "a changed sample is applied", func() bool { return l.in.reloads.figures().Done > done })
 	for i := range events {
 		l.post(fmt.Sprintf("f%d", i), "x")
 	}
@@ -170,7 +170,7 @@ func TestRunningRouterSamples(t *testing.T) {
 	}
 	done = l.in.reloads.figures().Done
 	l.write(fmt.Sprintf(extensionsConfig, "more: { stdout: {} }", "{ name: some, to: out, attribute_types: { seq: Integer } }"))
-	eventually(t, "changed types are taken over", func() bool { return l.in.reloads.figures().Done > done })
+	eventually(t, "changed types are applied", func() bool { return l.in.reloads.figures().Done > done })
 	if l.post("typed", "x", "seq", "5"); !strings.Contains(l.out.String(), `"id":"typed","source":"/s","type":"t","datacontenttype":"text/plain","seq":5,`) {
 		t.Errorf("the new types do not type: %s", l.out)
 	}

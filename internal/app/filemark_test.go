@@ -92,7 +92,7 @@ func (r *running) refused() string {
 	return ""
 }
 
-// TestReloadRefusesAChangedCertificate: after a new certificate and SIGHUP the log said "configuration taken over" and the
+// TestReloadRefusesAChangedCertificate: after a new certificate and SIGHUP the log said "configuration applied" and the
 // metric counted it as done, while the old certificate was served on.
 func TestReloadRefusesAChangedCertificate(t *testing.T) {
 	dir, certs := t.TempDir(), t.TempDir() // only the first is watched
@@ -133,7 +133,7 @@ func TestReloadRefusesAChangedCertificate(t *testing.T) {
 		!strings.Contains(got, "tls.key has changed") {
 		t.Errorf("got %q", got)
 	}
-	if served() != 1 || r.log.FilterMessage("configuration taken over").Len() > 0 || r.in.reloads.figures().Done > 0 {
+	if served() != 1 || r.log.FilterMessage("configuration applied").Len() > 0 || r.in.reloads.figures().Done > 0 {
 		t.Errorf("certificate %d is served, log %v", served(), r.log.All())
 	}
 	if err := os.Remove(filepath.Join(certs, "tls.key")); err != nil {

@@ -1,5 +1,5 @@
 // Package app makes a running router out of a configuration: it builds the parts, runs them with the admin server beside
-// them, and takes over what changes in the files that the configuration was read from. What the process gives, such as its
+// them, and applies what changes in the files that the configuration was read from. What the process gives, such as its
 // environment and its log, are parameters.
 package app
 

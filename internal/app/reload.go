@@ -22,7 +22,7 @@ import (
 // signal sees it once.
 const sayAgain = 5 * time.Second
 
-// reloads counts how the attempts to take over a changed configuration went.
+// reloads counts how the attempts to apply a changed configuration went.
 type reloads struct {
 	mu  sync.Mutex // guards sum
 	sum admin.Reloads
@@ -56,7 +56,7 @@ func (r *reloads) book(err error) {
 // errSame says that a file changed and the configuration did not.
 var errSame = errors.New("the configuration is the same")
 
-// reload takes over the routes and tests of the configuration as it is now. Whatever is wrong with it, the router runs on
+// reload applies the routes and tests of the configuration as it is now. Whatever is wrong with it, the router runs on
 // with what it has. Unless it was asked for, a file that changed without changing the configuration is passed over.
 func (in *Instance) reload(paths []string, asked bool) {
 	routes, err := in.reread(paths, asked)
@@ -75,7 +75,7 @@ func (in *Instance) reload(paths []string, asked bool) {
 		}
 		if !again {
 			in.reloads.said = time.Now()
-			in.log.Error("configuration not taken over; the one before still runs", zap.Error(err))
+			in.log.Error("configuration not applied; the one before still runs", zap.Error(err))
 		}
 	}
 }
@@ -104,7 +104,7 @@ func (in *Instance) reread(paths []string, asked bool) (routes int, err error) {
 	for _, w := range cfg.Warnings {
 		in.log.Warn("configuration", zap.String("warning", w.Error()))
 	}
-	in.log.Info("configuration taken over", zap.Int("routes", mark.count))
+	in.log.Info("configuration applied", zap.Int("routes", mark.count))
 	return mark.count, nil
 }
 
@@ -125,7 +125,7 @@ func (in *Instance) takeOver(cfg *config.Config) error {
 // reloaded are the top-level keys that a running router takes from a changed configuration.
 var reloaded = []string{"routes", "unmatched", "tests"}
 
-// needsRestart says what differs that a running router does not take over, nil if there is nothing. A new key belongs to
+// needsRestart says what differs that a running router does not apply, nil if there is nothing. A new key belongs to
 // it unless it is reloaded.
 func needsRestart(now, before *config.Config) error {
 	var changed []string

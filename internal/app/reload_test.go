@@ -111,7 +111,7 @@ func TestReloadTakesOverRoutesAndRefusesTheRest(t *testing.T) {
 		t.Fatalf("the first routes do not route: %s", out)
 	}
 	write(fmt.Sprintf(reloadConfig, "b", "reject"))
-	eventually(t, "a changed file is taken over", func() bool { return in.reloads.figures().Done == 1 })
+	eventually(t, "a changed file is applied", func() bool { return in.reloads.figures().Done == 1 })
 	if code := post("a", "2"); code != http.StatusUnprocessableEntity || arrived("2") {
 		t.Errorf("the old route still routes, or the new policy does not reject: %d", code)
 	}
@@ -139,7 +139,7 @@ func TestReloadTakesOverRoutesAndRefusesTheRest(t *testing.T) {
 		return last != nil && strings.Contains(last.Error(), "1 test failed")
 	})
 	if post("b", "5"); !arrived("5") {
-		t.Error("routes whose tests fail were taken over")
+		t.Error("routes whose tests fail were applied")
 	}
 
 	done := in.reloads.figures().Done

@@ -30,7 +30,7 @@ func newSettling() *settling {
 	return s
 }
 
-// changed puts the reading off, though not for ever.
+// changed puts the reading off, though not forever.
 func (s *settling) changed() {
 	if s.since.IsZero() {
 		s.since = time.Now()

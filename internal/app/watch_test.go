@@ -65,7 +65,7 @@ func TestChangedTestIsNoticed(t *testing.T) {
 	step("a test that fails", broken, 0, 1, "1 test failed")
 	step("something else beside it", broken+"# a comment\n", 0, 1, "1 test failed")
 	step("taken back", good, 1, 1, "")
-	if n := logs.FilterMessageSnippet("not taken over").Len(); n != 1 {
+	if n := logs.FilterMessageSnippet("not applied").Len(); n != 1 {
 		t.Errorf("%d refusals are logged, want 1", n)
 	}
 	step("one more test", good+"  # still the same tests\n", 1, 1, "")
@@ -78,7 +78,7 @@ func TestChangedTestIsNoticed(t *testing.T) {
 }
 
 // TestBusyNeighbourDoesNotStarveReload: a file beside the configuration that was written all the time put the reading of
-// the configuration off for ever.
+// the configuration off forever.
 func TestBusyNeighbourDoesNotStarveReload(t *testing.T) {
 	for _, busy := range []string{"other.log", "extra.yaml"} { // the second one is named too
 		t.Run(busy, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestBusyNeighbourDoesNotStarveReload(t *testing.T) {
 				}
 			}()
 			writeFile(t, dir, "router.yaml", fmt.Sprintf(reloadConfig, "b", "drop"))
-			eventually(t, "the changed file is taken over", func() bool { return in.reloads.figures().Done > 0 })
+			eventually(t, "the changed file is applied", func() bool { return in.reloads.figures().Done > 0 })
 			close(stop)
 			if err := <-stopped; err != nil {
 				t.Error(err)
@@ -245,7 +245,7 @@ func TestFilesOfTheRootAreWatched(t *testing.T) {
 	}
 }
 
-// TestWatchedFolderThatComesBack: a folder that was renamed, or removed and made again, was watched no more.
+// TestWatchedFolderThatComesBack: a folder that was renamed, or removed and recreated, was watched no more.
 func TestWatchedFolderThatComesBack(t *testing.T) {
 	dir, away := filepath.Join(t.TempDir(), "etc"), filepath.Join(t.TempDir(), "away")
 	if err := os.Mkdir(dir, 0o700); err != nil {

@@ -51,16 +51,16 @@ type Config struct {
 	shown *shownParts
 }
 
-// Retry is how a failed delivery is repeated. With neither for nor attempts, it is repeated for ever: an outage
+// Retry is how a failed delivery is repeated. With neither for nor attempts, it is repeated forever: an outage
 // becomes back-pressure and not a flood of dead letters.
 type Retry struct {
 	// Initial is the wait before the first repetition; 100ms by default. It doubles each time.
 	Initial time.Duration `yaml:"initial,omitempty"`
 	// Max is the longest wait; 30s by default.
 	Max time.Duration `yaml:"max,omitempty"`
-	// For is how long to go on; absent, for ever.
+	// For is how long to go on; absent, forever.
 	For time.Duration `yaml:"for,omitempty"`
-	// Attempts is how often to try, the first time included; absent, for ever.
+	// Attempts is how often to try, the first time included; absent, forever.
 	Attempts int `yaml:"attempts,omitempty"`
 	// MaxAfter is the longest wait that a target can ask for, as with the header Retry-After; 5m by default.
 	MaxAfter time.Duration `yaml:"max_after,omitempty"`
