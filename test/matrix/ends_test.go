@@ -211,9 +211,10 @@ func (f *field) produceKafka(ctx context.Context, topic string, events []sent) e
 }
 
 func (f *field) readKafka(t *testing.T, topic string, l *ledger) {
-	// A partition of a new topic may have no leader yet; the client would look again after five seconds only.
+	// A partition of a new topic may have no leader yet, and it joins the fetch that waits for the others' next records only
+	// when that ends: the client would look again, and wait, for five seconds.
 	cl, err := f.kafka.Client(kgo.ConsumeTopics(topic), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		kgo.MetadataMinAge(100*time.Millisecond))
+		kgo.MetadataMinAge(100*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
