@@ -223,3 +223,19 @@ func TestSlotsThatAreCountedAreNotCountedAgain(t *testing.T) {
 		t.Errorf("%d events and %d bytes in flight after Free", events, bytes)
 	}
 }
+
+// A stop gives room back, and a source that waited for it went on to emit, past what had been given back.
+func TestRoomThatAStopGivesBackIsNotTaken(t *testing.T) {
+	w := NewWindow(10, 0)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := w.Acquire(ctx, 1, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("room was taken after the stop: %v", err)
+	}
+	if _, _, err := w.Await(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("room was offered after the stop: %v", err)
+	}
+	if events, _ := w.InFlight(); events != 0 {
+		t.Errorf("%d events in flight", events)
+	}
+}

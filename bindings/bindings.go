@@ -26,7 +26,7 @@ type Sink interface {
 
 // Readier is a Source or Sink that can tell whether its broker or target is there. Ready returns nil once it is,
 // connecting if need be; the caller repeats it with back-off and shows the error to the operator meanwhile.
-// Sources start to read only when every sink is ready.
+// What is for a sink that has never been ready waits; the sources read nevertheless, unless they are told to await it.
 type Readier interface {
 	Ready(ctx context.Context) error
 }

@@ -156,9 +156,7 @@ func (p *Pipeline) releaseHeld() {
 	p.held.batches = nil
 	p.held.mu.Unlock()
 	for _, l := range p.lanes {
-		for _, s := range l.shards {
-			s.signal()
-		}
+		l.wakeAll()
 	}
 }
 

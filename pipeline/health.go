@@ -99,8 +99,8 @@ func (p *Pipeline) Health() []Status {
 	}
 	for i, s := range p.settings.Sources {
 		st := status("source " + s.Name)
-		if st.Err == nil {
-			st.Trouble = p.stalled(i)
+		if stall := p.stalled(i); stall != nil && st.Err == nil {
+			st.Trouble = stall
 		}
 		all = append(all, st)
 	}

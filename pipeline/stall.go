@@ -43,7 +43,7 @@ func (s *stall) Error() string {
 }
 
 // stalled returns what keeps the source with that number from reading, nil if it reads.
-func (p *Pipeline) stalled(source int) error {
+func (p *Pipeline) stalled(source int) *stall {
 	w := p.settings.Sources[source].Window
 	if w == nil {
 		return nil
@@ -84,17 +84,17 @@ func (p *Pipeline) watchWindows(ctx context.Context) {
 		case <-tick.C:
 		}
 		for i, src := range p.settings.Sources {
-			err := p.stalled(i)
-			switch st, _ := err.(*stall); { //nolint:errorlint // it is made here and never wrapped
+			switch st := p.stalled(i); {
 			case st != nil && !told[i]:
 				p.log.Warn("source has stopped reading: its window is full", zap.String("source", src.Name),
 					zap.String("sink", st.sink), zap.Int64("sink_in_flight", st.legs), zap.Int("events", st.window.Events),
 					zap.Int("max_events", st.window.MaxEvents), zap.Int("bytes", st.window.Bytes),
 					zap.Int("max_bytes", st.window.MaxBytes), zap.Error(st.cause))
+				told[i] = true
 			case st == nil && told[i]:
 				p.log.Info("source reads again", zap.String("source", src.Name))
+				told[i] = false
 			}
-			told[i] = err != nil
 		}
 	}
 }
